@@ -1,0 +1,169 @@
+"""The table of workloads: their sizes, what is measured in them, and the floors Iris has to reach.
+
+Only data: `workloads/` and `peers/` say how a row is run, `common.py` how it is shown. A floor is a
+bound for the best run; it is shown beside the figure and never asserted, because machines differ
+and are noisy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure of a workload."""
+
+    key: str
+    """Its key among the figures that the workload gives."""
+    title: str
+    """What the table calls it; empty for the figure that the row is named after."""
+    unit: str
+    more_is_better: bool = True
+    floors: Mapping[str, float] | None = None
+    """`sys.implementation.name` -> floor, in the unit; None where none is set."""
+    compared: bool = True
+    """Whether the table compares it with the peers."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One workload."""
+
+    name: str
+    """The word for `--only`."""
+    title: str
+    n: int
+    """Its size: actors, messages, swaps or firings, as the title says."""
+    n_quick: int
+    """Its size under `--quick`."""
+    repeats: int
+    """How often one process repeats it: the best counts, the first is shown as "cold". 1 where
+    repeating would spoil the figure."""
+    metrics: tuple[Metric, ...]
+
+
+def _rate(cpython: float | None = None, pypy: float | None = None) -> tuple[Metric, ...]:
+    floors = (
+        {"cpython": cpython, "pypy": pypy} if cpython is not None and pypy is not None else None
+    )
+    return (Metric("rate", "", "/s", floors=floors),)
+
+
+def _bytes(cpython: float | None = None, pypy: float | None = None) -> tuple[Metric, ...]:
+    floors = (
+        {"cpython": cpython, "pypy": pypy} if cpython is not None and pypy is not None else None
+    )
+    return (Metric("bytes", "", "B", more_is_better=False, floors=floors),)
+
+
+def _timer() -> tuple[Metric, ...]:
+    return (
+        Metric("p99_ms", "p99", "ms", more_is_better=False, floors={"cpython": 8.0, "pypy": 12.0}),
+        Metric("p50_ms", "p50", "ms", more_is_better=False),
+        Metric("max_ms", "worst", "ms", more_is_better=False),
+        Metric("firings", "firings seen", "", compared=False),
+        Metric("skipped", "firings skipped", "", more_is_better=False, compared=False),
+        Metric("storm_rate", "messages beside it", "/s"),
+    )
+
+
+ROWS: tuple[Row, ...] = (
+    Row("spawn", "spawn 100k push actors", 100_000, 20_000, 5, _rate(600e3, 1.5e6)),
+    Row(
+        "spread",
+        "100k actors x 10 messages from the main thread",
+        1_000_000,
+        200_000,
+        5,
+        _rate(1.5e6, 6e6),
+    ),
+    Row(
+        "sink",
+        "one actor x 1M messages from the main thread",
+        1_000_000,
+        200_000,
+        5,
+        _rate(2.5e6, 20e6),
+    ),
+    Row(
+        "pingpong",
+        "ping-pong of two actors, 1M messages",
+        1_000_000,
+        200_000,
+        5,
+        _rate(1.5e6, 10e6),
+    ),
+    Row("fanout", "one actor to 1,000 actors x 100 messages", 100_000, 100_000, 5, _rate(2e6, 6e6)),
+    Row(
+        "pull",
+        "one pull actor x 1M messages from the main thread",
+        1_000_000,
+        200_000,
+        5,
+        _rate(4e6, 10e6),
+    ),
+    Row(
+        "swaps",
+        "300k hot swaps under load",
+        300_000,
+        50_000,
+        3,
+        (
+            Metric("rate", "", "/s", floors={"cpython": 1e6, "pypy": 5e6}),
+            Metric("messages_during", "messages beside the swaps", "/s"),
+            Metric("messages_alone", "messages without swaps", "/s"),
+        ),
+    ),
+    Row("crash", "100k actors crash and end", 100_000, 20_000, 3, _rate()),
+    Row(
+        "rss_idle",
+        "RSS per idle push actor, 1M actors, with the list of pids",
+        1_000_000,
+        200_000,
+        1,
+        _bytes(300, 300),
+    ),
+    Row("rss_idle_unlisted", "the same without the list", 1_000_000, 200_000, 1, _bytes()),
+    Row(
+        "rss_drained",
+        "RSS per actor after 10 x (message, drained), 100k actors",
+        100_000,
+        100_000,
+        1,
+        _bytes(500, 500),
+    ),
+    Row("rss_burst", "the same, the ten messages sent in one go", 100_000, 100_000, 1, _bytes()),
+    Row(
+        "rss_pull",
+        "RSS per pull actor on a thread, 1,000 actors",
+        1_000,
+        1_000,
+        1,
+        _bytes(20 * 1024, 28 * 1024),
+    ),
+    Row(
+        "timer_0us",
+        "lateness of a 5 ms interval beside 500 busy actors, handlers of 0 us",
+        1_000,
+        200,
+        1,
+        _timer(),
+    ),
+    Row("timer_100us", "the same, handlers of 100 us", 1_000, 200, 1, _timer()),
+    Row(
+        "import",
+        "import, over a bare start (15 of each)",
+        15,
+        5,
+        1,
+        (
+            Metric(
+                "min_ms", "best", "ms", more_is_better=False, floors={"cpython": 30.0, "pypy": 60.0}
+            ),
+            Metric("median_ms", "median", "ms", more_is_better=False),
+            Metric("bare_ms", "bare start", "ms", more_is_better=False, compared=False),
+        ),
+    ),
+)

@@ -1,0 +1,263 @@
+"""The composition root: builds the parts of a runtime and hands each its collaborators.
+
+All wiring is here and nothing else is. What would make a lower layer import a higher one
+is a callable that is passed down: how a turn ends, what runs after a delay, what happens
+when the runtime is gone.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from typing import Any, Callable
+
+from iris.config import Config
+from iris.core.cell import ActorCell
+from iris.core.links import Monitors
+from iris.core.names import Names
+from iris.core.paths import Paths
+from iris.core.pid import GENERATION_MAX
+from iris.core.runqueue import RunQueue
+from iris.core.supervision import Registers
+from iris.core.table import Table
+from iris.core.tally import Fates
+from iris.core.timers import Timers
+from iris.errors import BadInput, LimitReached, RuntimeClosed
+from iris.observe.hooks import Hooks
+from iris.observe.snapshot import Snapshot
+from iris.run import process
+from iris.run.bounds import Bounds
+from iris.run.carrier import Carrier
+from iris.run.clock import monotonic
+from iris.run.closing import Closing
+from iris.run.context import Place
+from iris.run.delivery import Delivery
+from iris.run.hub import GeventHub, leave_hub, prepare, run_hub
+from iris.run.lifecycle import Lifecycle
+from iris.run.native import allocate_lock, new_rlock, start_thread
+from iris.run.pull import PullRunner, PullShared
+from iris.run.push import PushRunner
+from iris.run.registry import Registry
+from iris.run.spawning import Spawning
+from iris.run.swapping import Swapping
+from iris.run.timing import Timing
+from iris.run.turn import Ends, make_slice
+
+EXIT_STOP_S = 0.5
+"""What the end of the interpreter gives actors to stop, after the time to drain."""
+
+HUBS = ("thread", "current")
+
+
+class _Gone:
+    """Stands in for every part of a runtime that cannot be used any more."""
+
+    def __init__(self, error: Callable[[], Exception]) -> None:
+        self.__dict__["_error"] = error
+
+    def __getattr__(self, name: str) -> Any:
+        raise self._error()
+
+
+class System:
+    """The parts of one runtime, as the facades see them."""
+
+    bounds: Any
+    closing: Any
+    delivery: Any
+    hooks: Any
+    registry: Any
+    snapshot: Any
+    spawning: Any
+    swapping: Any
+    timing: Any
+
+    PARTS = (
+        "bounds", "hooks", "registry", "snapshot", "spawning", "swapping", "timing",
+    )  # fmt: skip
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.carrier: Carrier
+        self.is_forked = False
+        self.table: Table
+        self.facade: Any = None
+        # The object that users hold; `iris.current().runtime` gives it.
+
+    def check_usable(self) -> None:
+        """Raise RuntimeError in a forked child."""
+        if self.is_forked:
+            raise _forked_error()
+
+    def closed(self) -> None:
+        """Shut down: every part raises RuntimeClosed from now on."""
+        process.leave(self)
+        self._replace(_closed_error)
+
+    def exit(self) -> None:
+        """The interpreter ends: drain for a bounded time, then stop."""
+        self.closing.quiesce(self.config.exit_drain_s)
+        self.closing.shutdown(EXIT_STOP_S)
+
+    def forked(self) -> None:
+        """This is the copy in a forked child: raise from every call, take no lock."""
+        self.is_forked = True
+        self.table.forget_all()
+        self._replace(_forked_error)
+        self.closing = _Gone(_forked_error)
+
+    def _replace(self, error: Callable[[], Exception]) -> None:
+        for part in self.PARTS:
+            setattr(self, part, _Gone(error))
+
+
+def _closed_error() -> Exception:
+    return RuntimeClosed("the runtime was shut down; make a new one with iris.Runtime()")
+
+
+def _forked_error() -> Exception:
+    return RuntimeError(
+        "this runtime belongs to the parent process; its threads do not exist after a fork."
+        " Make a new iris.Runtime() in the child"
+    )
+
+
+def build(config: Config, hub: str = "thread") -> System:
+    """Build a runtime on a hub.
+
+    Args:
+        config: limits and policies.
+        hub: "thread" for a hub on a thread of its own, "current" for the gevent hub of the
+            calling thread.
+
+    Raises:
+        BadInput: an unknown hub.
+        LimitReached: the process can have no more threads.
+    """
+    if hub not in HUBS:
+        raise BadInput(f"hub={hub!r} is unknown; give {' or '.join(map(repr, HUBS))}")
+    prepare()
+    system = assemble(config, deque(), monotonic, config.slice_s, random.SystemRandom())
+    if hub == "current":
+        gevent_hub = GeventHub()
+        _set_leave(system, system.carrier.detach, lambda timeout_s: None)
+        system.carrier.attach(gevent_hub)
+    else:
+        _start_hub_thread(system)
+    process.enter(system)
+    return system
+
+
+def assemble(
+    config: Config,
+    runqueue: RunQueue,
+    clock: Callable[[], float],
+    slice_s: float,
+    generator: random.Random,
+    new_pull: Callable[[PullShared], Any] = PullRunner,
+) -> System:
+    """Wire the parts of a runtime that is not attached to a hub yet."""
+    system = System(config)
+    lock = new_rlock()
+    table = system.table = Table(generator.randint(1, GENERATION_MAX), lock)
+    fates, timers, hooks = Fates(lock), Timers(), Hooks()
+    names, paths, registers, monitors = Names(), Paths(), Registers(), Monitors()
+    carrier = system.carrier = Carrier(runqueue, timers, clock, slice_s, hooks.failed)
+    delivery = Delivery(table, fates, config.stop_word, system.check_usable)
+    lifecycle = Lifecycle(
+        table, delivery, fates, names, paths, timers, registers, monitors, hooks,
+        config.shutdown_timeout_s,
+    )  # fmt: skip
+    registry = Registry(table, names, paths, registers, monitors, lifecycle, delivery)
+    swapping = Swapping(table, delivery, registry, hooks)
+    timing = Timing(table, timers, delivery, clock, carrier.wake)
+
+    lifecycle.later = _later(carrier)
+    ends = Ends()
+    ends.fail, ends.finish_stopped = lifecycle.fail, lifecycle.finish_stopped
+    ends.bury, ends.mark_ended = lifecycle.bury, lifecycle.mark_ended
+    ends.apply_swap = swapping.apply
+
+    def runtime() -> Any:
+        return system.facade
+
+    carrier.place = lambda: Place(carrier, runtime)
+    carrier.run_slice = make_slice(carrier, ends, lock, clock)
+    carrier.fire = timing.fire
+
+    pull = PullShared(lifecycle, config, lambda: Place(None, runtime), swapping.apply)
+    push = PushRunner(carrier)
+
+    def pulled() -> list[tuple[int, ActorCell]]:
+        return [(runner.received, runner.cell) for runner in list(pull.living.values())]
+
+    system.bounds, system.delivery, system.hooks = Bounds(table), delivery, hooks
+    system.registry, system.swapping, system.timing = registry, swapping, timing
+    system.snapshot = Snapshot(table, fates, lambda: carrier.handled, pulled)
+    system.spawning = Spawning(
+        lifecycle, table, delivery, registry, push, pull, new_pull
+    )
+    system.closing = Closing(
+        table, fates, lifecycle, carrier, pulled, clock, runtime, system.closed
+    )
+    return system
+
+
+def _later(carrier: Carrier) -> Callable[[float, Callable[[], Any]], Any]:
+    """Delayed calls from any thread: the timer itself is made in the hub."""
+
+    def later(delay_s: float, call: Callable[[], Any]) -> None:
+        carrier.post(lambda: carrier.later(delay_s, call))
+
+    return later
+
+
+def _set_leave(
+    system: System, leave: Callable[[], None], left: Callable[[float], None]
+) -> None:
+    system.closing.leave = leave
+    system.closing.left = left
+
+
+def _start_hub_thread(system: System) -> None:
+    """Run the carrier on a thread of its own and return when it is up."""
+    carrier = system.carrier
+    up, down = allocate_lock(), allocate_lock()
+    up.acquire()
+    down.acquire()
+    problem: list[BaseException] = []
+
+    def entered(hub: GeventHub) -> None:
+        def leave() -> None:
+            carrier.detach()
+            leave_hub(hub)
+
+        _set_leave(system, leave, lambda timeout_s: _acquire(down, timeout_s))
+        carrier.attach(hub)
+        up.release()
+
+    def run() -> None:
+        try:
+            run_hub(entered)
+        except BaseException as error:
+            problem.append(error)
+            if up.locked():
+                up.release()
+        finally:
+            down.release()
+
+    try:
+        start_thread(run)
+    except RuntimeError as error:
+        raise LimitReached(
+            f"the process can start no thread for the runtime ({error}); raise its limits"
+            " (ulimit -u), or run on the hub of this thread with Runtime(hub='current')"
+        ) from error
+    up.acquire()
+    if problem:
+        raise problem[0]
+
+
+def _acquire(lock: Any, timeout_s: float) -> None:
+    if lock.acquire(True, timeout_s):
+        lock.release()

@@ -1,0 +1,213 @@
+"""The cell: all facts of one actor, and the table of states it can be in.
+
+A cell refuses to know what runs it: that is its runner, one small object behind the
+`Runner` protocol. Kinds of actor differ only in their runner and in their spec.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Callable, Optional, Protocol
+
+from iris.core.behavior import History
+from iris.core.mailbox import Bound, Control, Mailbox
+from iris.core.messages import Ending
+from iris.errors import InternalError
+
+
+class State(Enum):
+    """Where an actor is in its life."""
+
+    __hash__ = object.__hash__
+    # The one of Enum is a Python function; this one is a C slot.
+
+    STARTING = "starting"
+    ALIVE = "alive"
+    STOPPING = "stopping"
+    DEAD = "dead"
+
+
+class Event(Enum):
+    """What can happen to an actor."""
+
+    __hash__ = object.__hash__
+
+    STARTED = "its runner has it"
+    STOP = "its stop was accepted"
+    FINISH = "its end begins: it returned, failed or was stopped"
+
+
+TRANSITIONS: dict[tuple[State, Event], State] = {
+    (State.STARTING, Event.STARTED): State.ALIVE,
+    (State.STARTING, Event.STOP): State.STOPPING,
+    (State.STARTING, Event.FINISH): State.DEAD,
+    (State.ALIVE, Event.STOP): State.STOPPING,
+    (State.ALIVE, Event.FINISH): State.DEAD,
+    (State.STOPPING, Event.STARTED): State.STOPPING,
+    # A stop that comes while the thread of a pull actor is being made.
+    (State.STOPPING, Event.FINISH): State.DEAD,
+}
+"""The whole life of a cell. What is not here does not happen; `advance` raises on it."""
+
+ALIVE = State.ALIVE
+DEAD = State.DEAD
+STOPPING = State.STOPPING
+
+
+class Runner(Protocol):
+    """What executes a kind of actor."""
+
+    def start(self, cell: ActorCell) -> None:
+        """Begin to run the cell; raises when that is impossible, and then nothing has begun."""
+
+    def wake(self, cell: ActorCell) -> None:
+        """Something lies in a lane of the cell, which was not ready. From any thread.
+
+        Spurious calls are allowed. After the end it buries what a late sender appended.
+        """
+
+    def stop(self, cell: ActorCell) -> None:
+        """The cell's state has become STOPPING: see to it that `finish` is reached."""
+
+    def kill(self, cell: ActorCell) -> bool:
+        """Interrupt a handler that waits cooperatively; False when that is impossible."""
+
+
+@dataclass(frozen=True)
+class ActorSpec:
+    """What a spawn was asked for. Shared by all actors that were asked for alike."""
+
+    kind: str
+    """push, pull or observed: for people and snapshots; nothing branches on it."""
+
+    budget: int
+    """User messages per turn, at least 1."""
+
+    receives_system: bool = False
+    """Whether EXIT, DOWN and the like are delivered to it; if not, a linked end ends it too."""
+
+    capacity: Optional[int] = None
+    """Bound of the user lane in messages; None is unbounded."""
+
+    slow_start: bool = False
+    """Whether its runner has to do something to start it, and may fail at that."""
+
+
+class Monitor:
+    """One watching of one actor by another; `ref` is what the watcher was given."""
+
+    __slots__ = ("ref", "target", "watcher")
+
+    def __init__(self, ref: int, watcher: ActorCell, target: ActorCell) -> None:
+        self.ref = ref
+        self.watcher = watcher
+        self.target = target
+
+
+class Ties:
+    """What binds one actor to others, and whatever else its end has to undo.
+
+    Most actors have none, so it is made on first need. Changed under the table lock. Sets
+    are dicts, because these keep their order, the same on every interpreter.
+    """
+
+    __slots__ = (
+        "children",
+        "ending",
+        "joiners",
+        "kept",
+        "links",
+        "names",
+        "parent",
+        "paths",
+        "pending_end",
+        "supervisors",
+        "timers",
+        "watched_by",
+        "watching",
+    )
+
+    def __init__(self) -> None:
+        self.parent: Optional[ActorCell] = None
+        self.children: dict[int, ActorCell] = {}
+        self.links: dict[int, ActorCell] = {}
+        # Invariant: symmetric; b in a.links exactly when a in b.links.
+        self.watched_by: dict[int, Monitor] = {}
+        self.watching: dict[int, Monitor] = {}
+        self.names: dict[str, None] = {}
+        self.paths: dict[str, None] = {}
+        self.timers: dict[int, None] = {}
+        self.joiners: list[Callable[[], Any]] = []
+        # Called once each when the actor is gone, after its pid is retired.
+        self.supervisors: dict[str, None] = {}
+        # The path supervisors ("" is the global one) that list this actor.
+        self.kept: Optional[list[Any]] = None
+        # What an observed actor has received and nobody has fetched.
+        self.ending: Optional[Ending] = None
+        # Set when a stop is accepted; the first stop decides the reason.
+        self.pending_end: Optional[Ending] = None
+        # Set while the end waits for children.
+
+
+class ActorCell(Mailbox):
+    """All facts of one actor."""
+
+    __slots__ = ("handler", "history", "pid", "runner", "running", "spec", "state", "ties")
+
+    def __init__(
+        self, spec: ActorSpec, handler: Callable[[Any], Any], runner: Runner
+    ) -> None:
+        self.pid = 0
+        # Set once by the table; 0 until then.
+        self.spec = spec
+        self.handler = handler
+        # Owner only: the behaviour that handles the next message.
+        self.history: Optional[History] = None
+        # Under the table lock; None until the first swap.
+        self.runner = runner
+        self.running = 0
+        # Owner only. 0: no turn. Else 1 + the user messages that this turn has started
+        # and not yet added to the count of handled ones.
+        self.state = ALIVE
+        # Changed by `advance` under the table lock; read anywhere.
+        self.ties: Optional[Ties] = None
+        # Under the table lock; None until the first tie.
+        # The mailbox's part, written out because a second __init__ costs 60 ns.
+        self.user = []
+        self.rest = None
+        self.special = False
+        self.ready = False
+        self.admission = None
+        self.control = None
+
+    def bind(self, bound: Bound) -> None:
+        """Give the mailbox a bound. Before the cell is in the table."""
+        self.admission = bound
+        self.user = deque()
+
+
+def advance(cell: ActorCell, event: Event) -> State:
+    """Move a cell to its next state. Under the table lock.
+
+    Raises:
+        InternalError: the table of states has no such move.
+    """
+    try:
+        state = TRANSITIONS[cell.state, event]
+    except KeyError:
+        raise InternalError(
+            f"actor {cell.pid} is {cell.state.value} and cannot take the event {event.name};"
+            " please report this"
+        ) from None
+    cell.state = state
+    return state
+
+
+def control_of(cell: ActorCell) -> Control:
+    """The control lane of a cell, made now if it had none. Under the table lock."""
+    control = cell.control
+    if control is None:
+        control = cell.control = Control()
+    return control

@@ -1,0 +1,121 @@
+"""Who has to do with whom: links, monitors, parents and children as one graph.
+
+The edges lie in the `Ties` of the cells. All of it changes under the table lock; this
+module decides nothing about ends, it only answers who is concerned.
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from iris.core.cell import ActorCell, Monitor, Ties
+
+
+def ties_of(cell: ActorCell) -> Ties:
+    """The ties of a cell, made now if it had none. Under the table lock."""
+    ties = cell.ties
+    if ties is None:
+        ties = cell.ties = Ties()
+    return ties
+
+
+def children_of(cell: ActorCell) -> list[ActorCell]:
+    """The direct children whose end is not complete, in the order of their start."""
+    return [] if cell.ties is None else list(cell.ties.children.values())
+
+
+def descendants_deepest_first(cell: ActorCell) -> list[ActorCell]:
+    """All actors below `cell`: each stands before its own parent, younger siblings first."""
+    # An explicit stack: a chain of 100,000 generations must not meet the recursion limit.
+    order: list[ActorCell] = []
+    stack = children_of(cell)
+    while stack:
+        child = stack.pop()
+        order.append(child)
+        stack.extend(children_of(child))
+    # Parents come before their children in `order`.
+    order.reverse()
+    return order
+
+
+def adopt(parent: ActorCell, child: ActorCell) -> None:
+    """Make `child` a child of `parent`."""
+    ties_of(child).parent = parent
+    ties_of(parent).children[child.pid] = child
+
+
+def disown(child: ActorCell) -> Optional[ActorCell]:
+    """Take an ended child from its parent, and return the parent."""
+    if child.ties is None or child.ties.parent is None:
+        return None
+    parent = child.ties.parent
+    child.ties.parent = None
+    if parent.ties is not None:
+        parent.ties.children.pop(child.pid, None)
+    return parent
+
+
+def tie(a: ActorCell, b: ActorCell) -> None:
+    """Link two actors; linking twice is linking once."""
+    ties_of(a).links[b.pid] = b
+    ties_of(b).links[a.pid] = a
+
+
+def untie(a: ActorCell, b: ActorCell) -> bool:
+    """Remove a link; False when there was none."""
+    if a.ties is None or b.ties is None:
+        return False
+    b.ties.links.pop(a.pid, None)
+    return a.ties.links.pop(b.pid, None) is not None
+
+
+def untie_all(cell: ActorCell) -> list[ActorCell]:
+    """Remove all links of a cell, and return its partners in the order of linking."""
+    if cell.ties is None:
+        return []
+    partners = list(cell.ties.links.values())
+    for partner in partners:
+        untie(cell, partner)
+    return partners
+
+
+class Monitors:
+    """The running monitors of one runtime, by the ref that their watcher was given."""
+
+    __slots__ = ("_by_ref", "_last")
+
+    def __init__(self) -> None:
+        self._by_ref: dict[int, Monitor] = {}
+        # Invariant: exactly those that stand in the ties of their watcher and target.
+        self._last = 0
+
+    def new_ref(self) -> int:
+        """A ref that was not given before."""
+        self._last += 1
+        return self._last
+
+    def begin(self, watcher: ActorCell, target: ActorCell) -> int:
+        """Have `watcher` told of the end of `target`; returns the ref."""
+        monitor = Monitor(self.new_ref(), watcher, target)
+        self._by_ref[monitor.ref] = monitor
+        ties_of(target).watched_by[monitor.ref] = monitor
+        ties_of(watcher).watching[monitor.ref] = monitor
+        return monitor.ref
+
+    def end(self, ref: int) -> bool:
+        """Forget a monitor; False when it had ended."""
+        monitor = self._by_ref.pop(ref, None)
+        if monitor is None:
+            return False
+        ties_of(monitor.target).watched_by.pop(ref, None)
+        ties_of(monitor.watcher).watching.pop(ref, None)
+        return True
+
+    def end_all(self, cell: ActorCell) -> list[Monitor]:
+        """End all monitors of and by a cell; return those whose watcher has to be told."""
+        if cell.ties is None:
+            return []
+        told = list(cell.ties.watched_by.values())
+        for monitor in told + list(cell.ties.watching.values()):
+            self.end(monitor.ref)
+        return told

@@ -1,0 +1,160 @@
+"""What travels in the lanes of a mailbox, and the words for how an actor ended.
+
+User messages are any object and carry no wrapper. Everything else that can lie in a
+lane has a class here: system messages, which users see, and markers, which they do not.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, Callable, Optional
+
+
+class _Word(str, Enum):
+    """A str enum that prints as its value on every Python version.
+
+    From 3.11 on, format() of a plain `str, Enum` mix-in gives the member's name instead.
+    """
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self.value), spec)
+
+
+class ExitReason(_Word):
+    """Why an actor ended; equal to the word itself, so `reason == "Panic"` holds."""
+
+    NORMAL = "Normal"
+    KILLED = "Killed"
+    PANIC = "Panic"
+    CRASH = "Crash"
+    DISCONNECTED = "Disconnected"
+    NODE_DOWN = "NodeDown"
+    NO_SUCH_ACTOR = "NoSuchActor"
+
+
+class SystemType(_Word):
+    """What a system message is about."""
+
+    EXIT = "EXIT"
+    HOT_SWAP = "HOT_SWAP"
+    PING = "PING"
+    PONG = "PONG"
+    DOWN = "DOWN"
+    NODE_UP = "NODE_UP"
+    NODE_DOWN = "NODE_DOWN"
+
+
+class PySystemMessage:
+    """A message from the runtime to an actor that can receive such.
+
+    Attributes:
+        type_name: a `SystemType`, which equals the word: EXIT, DOWN, HOT_SWAP, ...
+        from_pid: who brought it about: the stopper, parent, link partner, or the actor itself.
+        target_pid: the actor it is about; for EXIT and DOWN the one that ended.
+        reason: an `ExitReason` for EXIT and DOWN, else None.
+        metadata: a dict with more facts, or None. Never a message payload.
+    """
+
+    __slots__ = ("from_pid", "metadata", "reason", "target_pid", "type_name")
+
+    def __init__(
+        self,
+        type_name: SystemType,
+        from_pid: int,
+        target_pid: int,
+        reason: Optional[ExitReason] = None,
+        metadata: Optional[dict[str, Any]] = None,
+    ) -> None:
+        self.type_name = type_name
+        self.from_pid = from_pid
+        self.target_pid = target_pid
+        self.reason = reason
+        self.metadata = metadata
+
+    def __repr__(self) -> str:
+        reason = "" if self.reason is None else f", reason={self.reason}"
+        return (
+            f"PySystemMessage({self.type_name}, from_pid={self.from_pid}, "
+            f"target_pid={self.target_pid}{reason})"
+        )
+
+
+class Ending:
+    """How and through whom an actor ends; made once, by whoever ends it first.
+
+    Args:
+        reason: the word for it.
+        by: pid of who brought it about, the actor itself when it ended by its own doing.
+        describe: gives the metadata; called at most once, when somebody wants to know, for
+            a traceback in words costs a hundred times the end itself.
+    """
+
+    __slots__ = ("_describe", "_metadata", "by", "reason")
+
+    def __init__(
+        self,
+        reason: ExitReason,
+        by: int,
+        describe: Optional[Callable[[], dict[str, Any]]] = None,
+    ) -> None:
+        self.reason = reason
+        self.by = by
+        self._describe = describe
+        self._metadata: Optional[dict[str, Any]] = None
+
+    @property
+    def metadata(self) -> Optional[dict[str, Any]]:
+        """More about it, for people; a dict, or None."""
+        describe, self._describe = self._describe, None
+        if describe is not None:
+            self._metadata = describe()
+        return self._metadata
+
+
+class Marker:
+    """Base of what lies in a user lane without being a message; never counted as queued."""
+
+    __slots__ = ()
+
+
+class SwapMarker(Marker):
+    """The place in the lane from which on a new behaviour handles the messages."""
+
+    __slots__ = ("handler", "migrate", "version")
+
+    def __init__(
+        self,
+        handler: Callable[[Any], Any],
+        version: int,
+        migrate: Optional[Callable[[Any, Any], Any]] = None,
+    ) -> None:
+        self.handler = handler
+        self.version = version
+        self.migrate = migrate
+
+
+class EndMarker(Marker):
+    """The place in the lane at which the actor ends, after what stands before it."""
+
+    __slots__ = ("ending",)
+
+    def __init__(self, ending: Ending) -> None:
+        self.ending = ending
+
+
+class FenceMarker(Marker):
+    """The place in the lane at which somebody is told that all before it was handled."""
+
+    __slots__ = ("reached",)
+
+    def __init__(self, reached: Callable[[], Any]) -> None:
+        self.reached = reached
+
+
+def swap_message(marker: SwapMarker, pid: int) -> PySystemMessage:
+    """What an actor that takes its messages itself is given for a swap."""
+    metadata = {"handler": marker.handler, "version": marker.version}
+    return PySystemMessage(SystemType.HOT_SWAP, pid, pid, None, metadata)

@@ -1,0 +1,78 @@
+"""The table: pid -> cell. The only place where actors are added and removed.
+
+Reading takes no lock; adding and removing do. The lock of the table is also the one
+under which states, ties, names and paths change, so that an end is seen whole.
+"""
+
+from __future__ import annotations
+
+from typing import Iterator, Optional
+
+from iris.core.cell import ActorCell
+from iris.core.mailbox import Lock
+from iris.core.pid import SLOT_MASK, PidAllocator
+
+
+class Table:
+    """The living actors of a runtime.
+
+    Args:
+        first_generation: see `PidAllocator`.
+        lock: a reentrant lock that the rest of the runtime shares.
+    """
+
+    __slots__ = ("_pids", "count", "lock", "slots", "spawned")
+
+    def __init__(self, first_generation: int, lock: Lock) -> None:
+        self.slots: list[Optional[ActorCell]] = [None]
+        # Any thread reads; changed under `lock`. Invariant: slots[n].pid has slot n.
+        self.lock = lock
+        self._pids = PidAllocator(first_generation)
+        self.count = 0
+        self.spawned = 0
+
+    def add(self, cell: ActorCell) -> int:
+        """Give the cell its pid and list it."""
+        with self.lock:
+            pid = self._pids.allocate()
+            slot = pid & SLOT_MASK
+            cell.pid = pid
+            if slot == len(self.slots):
+                self.slots.append(cell)
+            else:
+                self.slots[slot] = cell
+            self.count += 1
+            self.spawned += 1
+        return pid
+
+    def remove(self, cell: ActorCell) -> None:
+        """Retire the pid of an ended cell; no effect after `forget_all`."""
+        with self.lock:
+            slot = cell.pid & SLOT_MASK
+            if slot >= len(self.slots):
+                return
+            self.slots[slot] = None
+            self._pids.retire(cell.pid)
+            self.count -= 1
+
+    def get(self, pid: int) -> Optional[ActorCell]:
+        """The cell with this pid, or None. From any thread."""
+        try:
+            cell = self.slots[pid & SLOT_MASK]
+        except IndexError:
+            return None
+        if cell is None or cell.pid != pid:
+            return None
+        return cell
+
+    def cells(self) -> Iterator[ActorCell]:
+        """The listed cells at some moment during the call, in the order of their slots."""
+        return (cell for cell in self.slots[:] if cell is not None)
+
+    def forget_all(self) -> None:
+        """Empty the table, so that no pid names anybody and every send fails from now on.
+
+        Without a lock: a forked child's locks may never open. It stays the same list,
+        because senders hold it.
+        """
+        del self.slots[:]

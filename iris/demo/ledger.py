@@ -1,0 +1,63 @@
+"""Does everything add up? Counts from independent places, compared. Pure.
+
+The sender counts the rows it read, the collector what came out, the runtime the fate of
+each message on both sides of every mailbox. A message that vanished makes at least one
+sum wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from iris.demo.figures import EXPONENTIAL, SIMPLE
+from iris.demo.tally import Tally
+
+SENT = ("accepted", "refused", "undeliverable", "redirected")
+ACCEPTED = (
+    "handled", "failed", "dropped_old", "expired", "quarantined", "forwarded", "lost",
+    "queued", "running",
+)  # fmt: skip
+
+
+class Check(NamedTuple):
+    """A sum and what it should give."""
+
+    text: str
+    whole: int
+    parts: int
+
+    @property
+    def difference(self) -> int:
+        """By how much the parts miss the whole; 0 when the check holds."""
+        return self.parts - self.whole
+
+    @property
+    def holds(self) -> bool:
+        """Whether the parts give the whole."""
+        return self.difference == 0
+
+
+def checks(rows_read: int, tally: Tally, stats: Mapping[str, int]) -> list[Check]:
+    """All comparisons of one run.
+
+    Args:
+        rows_read: rows that the sender put into the stream.
+        tally: what the collector has at the end.
+        stats: `rt.stats()` after `rt.quiesce()`.
+    """
+    methods = {f"by {method}": tally.by_method[method] for method in (SIMPLE, EXPONENTIAL)}
+    return [
+        _sum("rows read", rows_read, {"summarised": tally.summarised, "failed": tally.failed}),
+        _sum("rows summarised", tally.summarised, methods),
+        _sum("rows failed", tally.failed, {"failed messages of the runtime": stats["failed"]}),
+        _sum("messages sent", stats["sent"], {name: stats[name] for name in SENT}),
+        _sum("messages accepted", stats["accepted"], {name: stats[name] for name in ACCEPTED}),
+    ]
+
+
+def _sum(name: str, whole: int, parts: Mapping[str, int]) -> Check:
+    # Of nine fates most are zero, and a reader looks for those that are not.
+    shown = parts if len(parts) < len(ACCEPTED) else {k: v for k, v in parts.items() if v}
+    text = " + ".join(f"{count:,} {part}" for part, count in shown.items())
+    return Check(f"{name} {whole:,} = {text or 0}", whole, sum(parts.values()))

@@ -1,0 +1,86 @@
+"""The lines that `iris demo` shows, made from values. Pure: nothing is printed here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Optional
+
+from iris.demo.figures import EXPONENTIAL, SIMPLE
+from iris.demo.ledger import Check
+from iris.demo.tally import Failure, Line, Tally
+
+HEADINGS = (
+    "symbol", "rows", "from", "to", "last", "mean", "volatility %", "trend % a row", "fit",
+)  # fmt: skip
+
+LEFT_ALIGNED = 1
+"""How many of the table's columns hold words; the others are numbers or dates."""
+
+
+def progress(tally: Tally, rows_planned: int, queued: Optional[int]) -> str:
+    """How far the stream is, in one line."""
+    done = tally.summarised + tally.failed
+    text = (
+        f"{done:,} of {rows_planned:,} rows done: {tally.summarised:,} summarised, "
+        f"{tally.failed:,} failed, {len(tally.lines):,} symbols"
+    )
+    return text if queued is None else f"{text}, {queued} waiting at the intake"
+
+
+def failure(failed: Failure) -> str:
+    """A crashed worker, with what the runtime says about it."""
+    return f"actor {failed.pid} ended with {failed.reason}: {failed.error}"
+
+
+def failures_left_out(tally: Tally) -> list[str]:
+    """A line about the crashes that were not shown one by one; none when all were."""
+    left_out = tally.failed - len(tally.failures)
+    return [f"... and {left_out:,} more like these"] if left_out else []
+
+
+def swapped(actors: int, after_rows: int) -> str:
+    """The change of behaviour in mid-stream."""
+    return f"hot swap after {after_rows:,} rows: {actors} actors go from {SIMPLE} to {EXPONENTIAL}"
+
+
+def table(tally: Tally) -> list[str]:
+    """The result: a line a symbol, with a heading; empty when no row came through."""
+    if not tally.lines:
+        return []
+    rows = [HEADINGS, *(_cells(name, line) for name, line in sorted(tally.lines.items()))]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    return ["", *(_aligned(row, widths) for row in rows)]
+
+
+def accounting(checks: Sequence[Check]) -> list[str]:
+    """The sums, one a line, each with its verdict."""
+    verdicts = (f"  ok   {each.text}" if each.holds else f"  OFF  {off(each)}" for each in checks)
+    return ["", "accounting", *verdicts]
+
+
+def off(check: Check) -> str:
+    """A sum that does not hold, and by how much."""
+    return f"{check.text}, off by {check.difference:+,}"
+
+
+def _cells(name: str, line: Line) -> tuple[str, ...]:
+    latest = line.latest
+    return (
+        name,
+        f"{line.rows:,}",
+        line.first_date,
+        line.last_date,
+        f"{latest.price:,.2f}",
+        f"{latest.mean:,.2f}",
+        "-" if latest.volatility is None else f"{100 * latest.volatility:.2f}",
+        "-" if latest.trend is None else f"{100 * latest.trend.slope:+.2f}",
+        "-" if latest.trend is None else f"{latest.trend.fit:.2f}",
+    )
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    cells = (
+        text.ljust(width) if column < LEFT_ALIGNED else text.rjust(width)
+        for column, (text, width) in enumerate(zip(row, widths))
+    )
+    return "  ".join(cells).rstrip()

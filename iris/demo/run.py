@@ -1,0 +1,234 @@
+"""`iris demo` itself: plans the run, builds the tree, streams the rows, judges the result.
+
+The sender is the calling thread, which is a plain one. It waits whenever the intake is
+full, so the file is never read faster than the actors work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Callable, NamedTuple, Optional
+
+import iris
+from iris.demo import ledger, report
+from iris.demo.collector import Collector, EndOfStream, ProgressDue
+from iris.demo.feed import SHIPPED, BadFile, BadRow, Columns, RawRow, stream, survey
+from iris.demo.stages import Intake, Market, round_robin, worker
+from iris.demo.tally import Tally
+from iris.run import clock
+from iris.screen import Screen
+
+EXIT_OK, EXIT_OFF, EXIT_BAD_FILE, EXIT_INTERRUPTED, EXIT_READER_GONE = 0, 1, 2, 130, 141
+"""The last two are what a shell reports for a program that died of SIGINT or SIGPIPE."""
+
+INTAKE_CAPACITY = 16
+"""Smaller than a burst, so that the sender meets a full mailbox and has to wait."""
+
+POOL_WORKERS = 4
+
+BURST_ROWS = 50
+BURST_PAUSE_S = 0.08
+"""The shipped series takes about a second: long enough to see it move, short enough to wait."""
+
+PROGRESS_TERMINAL_MS = 100
+PROGRESS_PLAIN_MS = 500
+"""Plain lines stay in a log, so there are fewer of them."""
+
+REST_TIMEOUT_S = 60.0
+"""All queues are short when the last row is sent; over this, something hangs."""
+
+MALFORMED = RawRow(0, "the row put in on purpose", "AAPL,2005-02-01,n/a")
+
+
+class Options(NamedTuple):
+    """What the command line says."""
+
+    input: Optional[Path] = None
+    """The user's file; None is the shipped series."""
+
+    rows: Optional[int] = None
+    """Length of the stream; the file is read again from its beginning if it is shorter."""
+
+    repeat: int = 1
+    """How often the file is read, when `rows` is None."""
+
+    drop_one: bool = False
+    """Lose one row between two actors, to see that the accounting notices."""
+
+
+class Plan(NamedTuple):
+    """One run, decided before the first actor starts."""
+
+    path: Path
+    columns: Columns
+    file_rows: int
+    """Rows taken from the file; one more is sent when a malformed one is put in."""
+
+    malformed_at: Optional[int]
+    """The row before which the malformed one is put in."""
+
+    swap_after: int
+    lose_row: Optional[int]
+    pause_s: float
+
+    @property
+    def rows(self) -> int:
+        """All rows of the stream."""
+        return self.file_rows + (self.malformed_at is not None)
+
+
+class Outcome(NamedTuple):
+    """What a run left behind."""
+
+    rows_read: int
+    tally: Tally
+    stats: Mapping[str, int]
+    at_rest: bool
+
+
+def run(
+    options: Options, out: Screen, err: Screen, pause: Callable[[float], None] = clock.sleep
+) -> int:
+    """Run the demonstration and return the exit code of the process.
+
+    Args:
+        options: what to stream.
+        out: gets progress, table and accounting.
+        err: gets a line when something is wrong.
+        pause: how the sender waits between two bursts of the shipped series, in seconds.
+    """
+    path = SHIPPED if options.input is None else options.input
+    try:
+        plan = _plan(options, path)
+        out.line(_opening(plan))
+        with _malformed_rows_unlogged():
+            outcome = _streamed(plan, out, pause)
+    except BadFile as error:
+        out.clear()
+        err.line(f"iris demo: {_shown(path)}: {error}")
+        return EXIT_BAD_FILE
+    except KeyboardInterrupt:
+        out.clear()
+        err.line("iris demo: interrupted; all actors were stopped")
+        return EXIT_INTERRUPTED
+    return _judged(outcome, out, err)
+
+
+def _plan(options: Options, path: Path) -> Plan:
+    found = survey(path)
+    shipped = options.input is None
+    rows = options.rows or found.rows * options.repeat
+    middle = max(1, rows // 2)
+    return Plan(
+        path,
+        found.columns,
+        file_rows=rows,
+        malformed_at=max(1, rows // 4) if shipped else None,
+        swap_after=middle,
+        lose_row=middle if options.drop_one else None,
+        pause_s=BURST_PAUSE_S if shipped and rows == found.rows else 0.0,
+    )
+
+
+def _opening(plan: Plan) -> str:
+    name = "monthly stock prices (vega_datasets)" if plan.path == SHIPPED else _shown(plan.path)
+    extras = [
+        ", and a malformed one put in on purpose" if plan.malformed_at else "",
+        "; one row will be lost on purpose" if plan.lose_row else "",
+    ]
+    return f"iris demo: {plan.file_rows:,} rows of {name}{''.join(extras)}"
+
+
+def _streamed(plan: Plan, out: Screen, pause: Callable[[float], None]) -> Outcome:
+    every_ms = PROGRESS_TERMINAL_MS if out.is_terminal else PROGRESS_PLAIN_MS
+    with iris.Runtime() as rt:
+        collector = Collector(rt, out, plan.rows)
+        collector_pid = rt.spawn_with_mailbox(collector.run)
+        intake = _tree(rt, plan, collector_pid)
+        timer = rt.send_interval(collector_pid, every_ms, ProgressDue(intake))
+        rows_read = 0
+        for row in _rows(plan):
+            rows_read += 1
+            # Waits here while the intake is full. False means that the intake is gone; the
+            # row is counted as read, so the accounting will say so.
+            if not rt.send(intake, row):
+                break
+            if plan.pause_s and rows_read % BURST_ROWS == 0:
+                pause(plan.pause_s)
+        rt.cancel_timer(timer)
+        at_rest = rt.quiesce(REST_TIMEOUT_S)
+        rt.send(collector_pid, EndOfStream())
+        at_rest = rt.join(collector_pid, REST_TIMEOUT_S) and at_rest
+        # Again, for the exact counts: the end of the stream was a message too.
+        at_rest = rt.quiesce(REST_TIMEOUT_S) and at_rest
+        return Outcome(rows_read, collector.tally, rt.stats(), at_rest)
+
+
+@contextlib.contextmanager
+def _malformed_rows_unlogged() -> Iterator[None]:
+    """Keep the crashes that the collector reports from being logged with a traceback too."""
+
+    def wanted(record: logging.LogRecord) -> bool:
+        return record.exc_info is None or not isinstance(record.exc_info[1], BadRow)
+
+    # Everything else that Iris logs is a fault, and has to be seen.
+    log = logging.getLogger("iris")
+    log.addFilter(wanted)
+    try:
+        yield
+    finally:
+        log.removeFilter(wanted)
+
+
+def _tree(rt: iris.Runtime, plan: Plan, collector: int) -> int:
+    """Start the actors between the sender and the collector, and return the first of them."""
+    # The root handles nothing; it is there so that one end stops all that hangs below it.
+    root = rt.spawn(_ignore)
+    pool = iris.spawn_child_pool(rt, root, POOL_WORKERS, worker(rt, collector))
+    market = Market(rt, round_robin(pool), collector, plan.swap_after)
+    market_pid = rt.spawn_child(root, market.route)
+    intake = Intake(rt, plan.columns, collector, market_pid, plan.lose_row)
+    intake_pid = rt.spawn_py_handler_bounded(intake.take, 100, INTAKE_CAPACITY)
+    rt.set_overflow_policy(intake_pid, "block")
+    return intake_pid
+
+
+def _ignore(_: object) -> None:
+    pass
+
+
+def _rows(plan: Plan) -> Iterator[RawRow]:
+    for row in stream(plan.path, plan.file_rows):
+        if row.number == plan.malformed_at:
+            yield MALFORMED
+        yield row
+
+
+def _judged(outcome: Outcome, out: Screen, err: Screen) -> int:
+    checks = ledger.checks(outcome.rows_read, outcome.tally, outcome.stats)
+    for line in report.accounting(checks):
+        out.line(line)
+    off = [check for check in checks if not check.holds]
+    if not outcome.at_rest:
+        err.line(f"iris demo: the actors did not come to rest within {REST_TIMEOUT_S:.0f} s")
+        return EXIT_OFF
+    if off:
+        err.line(f"iris demo: the accounting does not add up: {report.off(off[0])}")
+        return EXIT_OFF
+    out.line(out.paint("everything adds up", "good"))
+    if out.error is None:
+        return EXIT_OK
+    if out.error.errno == errno.EPIPE:
+        return EXIT_READER_GONE
+    err.line(f"iris demo: the output cannot be written: {out.error.strerror}")
+    return EXIT_OFF
+
+
+def _shown(path: Path) -> str:
+    # A file name may hold line breaks and escape sequences; this message is one line.
+    text = str(path)
+    return text if text.isprintable() else ascii(text)

@@ -1,0 +1,72 @@
+"""Every error that Iris raises on purpose, in one tree, split by who has to act.
+
+The caller made a mistake (`BadInput`, which is also a `ValueError`, and plain
+`TypeError`), the runtime is gone (`RuntimeClosed`), a limit of the node is met
+(`LimitReached`), waiting would never end (`WouldDeadlock`), the actor declares
+itself broken (`ActorCrash`), or Iris itself is (`InternalError`).
+Nothing in Iris decides by the text of an error; a code path that has to tell two
+errors apart gets two classes.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ActorCrash",
+    "ActorDead",
+    "ActorError",
+    "ActorStopped",
+    "BadInput",
+    "InternalError",
+    "IrisError",
+    "LimitReached",
+    "RuntimeClosed",
+    "WouldDeadlock",
+]
+
+
+class IrisError(Exception):
+    """Base of all errors that Iris raises for its callers."""
+
+
+class BadInput(IrisError, ValueError):
+    """An argument has the right type and an impossible value; the call changed nothing."""
+
+
+class ActorError(IrisError):
+    """The call needs an actor that is not there: outside a handler, or of the wrong kind."""
+
+
+class ActorDead(ActorError):
+    """The actor that the call names has ended or never existed."""
+
+
+class LimitReached(IrisError):
+    """A limit of the node or of the process is met; the message names it and how to raise it."""
+
+
+class RuntimeClosed(IrisError):
+    """The runtime was shut down; make a new `Runtime()`."""
+
+
+class WouldDeadlock(IrisError):
+    """The wait could never end, because the waiter is what it would wait for."""
+
+
+class InternalError(IrisError):
+    """An invariant of Iris does not hold. This is a bug in Iris: please report it."""
+
+
+class ActorCrash(Exception):
+    """Raised BY actor code to declare the actor unrecoverable; it ends with reason `Crash`.
+
+    An ordinary exception ends it with `Panic` instead, so a supervisor can tell a
+    declared failure from a surprise.
+    """
+
+
+class ActorStopped(BaseException):
+    """Ends a pull actor which calls `recv` again after its mailbox has closed.
+
+    A `BaseException`, so that an `except Exception` around the loop of the actor does
+    not turn the end into a busy loop. Let it pass.
+    """

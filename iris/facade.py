@@ -1,0 +1,419 @@
+"""What `Runtime` and `PyRuntime` have in common: the calls with the same name in both.
+
+Delegation only: a method here has no decision in it. Where a call may be made from and
+what it raises is said once, on the method.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Optional
+
+from iris.assembly import System
+from iris.run.context import actor_pid
+
+
+class Facade:
+    """Calls of one runtime; see `iris.Runtime`."""
+
+    _system: System
+
+    def _bind(self, system: System) -> None:
+        self._system = system
+        # The method below is for reading; this saves a call of 50 ns on every message.
+        self.send = system.delivery.send  # type: ignore[method-assign]
+
+    # -- messages ------------------------------------------------------------------------
+
+    def send(self, pid: int, data: Any) -> bool:
+        """Put a message into an actor's mailbox.
+
+        Args:
+            pid: the receiver.
+            data: `bytes` and other objects pass by reference; a `bytearray` or `memoryview`
+                is copied to `bytes` here, because somebody may change it later.
+
+        Returns:
+            True when the mailbox accepted it. False when there is no living actor with this
+            pid (any more), when it is stopping, or when its bounded mailbox refused.
+
+        Raises:
+            TypeError, BadInput: `pid` cannot be a pid.
+            RuntimeError: this is a forked child; make a new runtime.
+            WouldDeadlock: policy `block` would make a handler wait for itself, or an asyncio
+                loop or a hub's callback wait at all.
+
+        From any thread, greenlet, handler, signal handler or `__del__`. Blocks only under
+        the overflow policy `block`, in the caller's own way. After shutdown it gives False.
+        """
+        return bool(self._system.delivery.send(pid, data))
+
+    def send_named(self, name: str, data: Any) -> bool:
+        """Send to the actor with a registered name; False when nobody has it. Like `send`."""
+        pid = self._system.registry.whereis(name)
+        return pid is not None and self.send(pid, data)
+
+    def get_messages(self, pid: int) -> list[Any]:
+        """Return and clear what an observed actor has received, oldest first.
+
+        Args:
+            pid: an actor of `spawn_observed_handler` or `spawn_with_path_observed`.
+
+        Returns:
+            bytes (or whatever was sent) and `PySystemMessage` objects. Everything accepted
+            before the call is there; for that it waits, 5 seconds at most.
+
+        Raises:
+            ActorDead: the actor has ended.
+            ActorError: it is not an observed actor.
+        """
+        messages: list[Any] = self._system.spawning.fetch(pid)
+        return messages
+
+    # -- life ----------------------------------------------------------------------------
+
+    def stop(self, pid: int) -> bool:
+        """Ask an actor to end with reason `Killed`. From any thread; does not wait.
+
+        No further message starts; one that is being handled is finished; queued ones expire.
+
+        Returns:
+            False when the actor has ended or is ending already.
+        """
+        return bool(self._system.registry.stop(pid))
+
+    def join(self, pid: int, timeout_s: Optional[float] = None) -> bool:
+        """Wait until an actor has ended.
+
+        Args:
+            pid: the actor; one that is unknown counts as ended.
+            timeout_s: seconds to wait at most; None waits for ever.
+
+        Returns:
+            True when it has ended, False when the time was over before.
+
+        Raises:
+            WouldDeadlock: an actor waits for itself, or the caller cannot wait (an asyncio
+                loop, a hub's callback).
+
+        Blocks the calling thread, or only the calling greenlet where there is a gevent hub.
+        """
+        return bool(self._system.registry.join(pid, timeout_s))
+
+    def is_alive(self, pid: int) -> bool:
+        """Whether the actor has not ended. One that is stopping still counts as alive."""
+        return bool(self._system.registry.is_alive(pid))
+
+    def link(self, a: int, b: int) -> bool:
+        """Tie the ends of two actors together.
+
+        When one ends, the other gets EXIT if it can receive system messages; if not, it ends
+        with the same reason, unless that is `Normal`. Linking twice is linking once.
+
+        Raises:
+            ActorDead: one of them has ended.
+            BadInput: both are the same.
+        """
+        return bool(self._system.registry.link(a, b))
+
+    def unlink(self, a: int, b: int) -> bool:
+        """Undo `link`; False when the two were not linked."""
+        return bool(self._system.registry.unlink(a, b))
+
+    def monitor(self, watcher: int, target: int) -> int:
+        """Have `watcher` get one DOWN message when `target` ends.
+
+        Args:
+            watcher: an observed actor, a pull actor, or one spawned with `trap_exit=True`.
+            target: the actor to watch. If it is gone, DOWN comes at once, with the reason
+                `NoSuchActor`.
+
+        Returns:
+            A ref for `demonitor`.
+
+        Raises:
+            ActorError: the watcher cannot receive system messages.
+            ActorDead: the watcher has ended.
+        """
+        return int(self._system.registry.monitor(watcher, target))
+
+    def demonitor(self, ref: int) -> bool:
+        """End a monitor; False when it has fired or was ended before."""
+        return bool(self._system.registry.demonitor(ref))
+
+    # -- names and paths -------------------------------------------------------------------
+
+    def register(self, name: str, pid: int) -> bool:
+        """Give a living actor a name of at most 1,024 bytes, until it ends.
+
+        Returns:
+            False when another living actor has the name, or when `pid` is ending or dead.
+        """
+        return bool(self._system.registry.register(name, pid))
+
+    def unregister(self, name: str) -> bool:
+        """Take a name back; False when nobody had it."""
+        return bool(self._system.registry.unregister(name))
+
+    def whereis(self, name: str) -> Optional[int]:
+        """The pid of the actor with this name, or None. Never one that is ending."""
+        pid: Optional[int] = self._system.registry.whereis(name)
+        return pid
+
+    def resolve(self, name: str) -> Optional[int]:
+        """The same as `whereis`."""
+        pid: Optional[int] = self._system.registry.whereis(name)
+        return pid
+
+    def register_path(self, path: str, pid: int) -> bool:
+        """Give a living actor a path such as `/svc/payment/one`, until it ends.
+
+        Args:
+            path: absolute, at most 1,024 bytes, no empty part.
+            pid: the actor; it may have several paths.
+
+        Returns:
+            False when another living actor has the path, or when `pid` is ending or dead.
+        """
+        return bool(self._system.registry.register_path(path, pid))
+
+    def unregister_path(self, path: str) -> bool:
+        """Take a path back; False when nobody had it."""
+        return bool(self._system.registry.unregister_path(path))
+
+    def whereis_path(self, path: str) -> Optional[int]:
+        """The pid of the actor with exactly this path, or None."""
+        pid: Optional[int] = self._system.registry.whereis_path(path)
+        return pid
+
+    def list_children(self, prefix: str) -> list[int]:
+        """The living actors with a path anywhere below `prefix`, each once."""
+        pids: list[int] = self._system.registry.list_children(prefix)
+        return pids
+
+    def list_children_direct(self, prefix: str) -> list[int]:
+        """The living actors with a path exactly one level below `prefix`, each once."""
+        pids: list[int] = self._system.registry.list_children_direct(prefix)
+        return pids
+
+    # -- supervisors' lists ------------------------------------------------------------------
+
+    def watch_path(self, prefix: str) -> int:
+        """Put the present direct children of a path on the global supervisor's list.
+
+        Returns:
+            How many there were.
+        """
+        return int(self._system.registry.watch_below(prefix))
+
+    def child_pids(self) -> list[int]:
+        """The living actors on the global supervisor's list."""
+        pids: list[int] = self._system.registry.supervised()
+        return pids
+
+    def children_count(self) -> int:
+        """How many actors are on the global supervisor's list."""
+        return len(self._system.registry.supervised())
+
+    def create_path_supervisor(self, path: str) -> bool:
+        """Make a supervisor for a path; False when there is one."""
+        return bool(self._system.registry.create_supervisor(path))
+
+    def remove_path_supervisor(self, path: str) -> bool:
+        """Remove the supervisor of a path, its actors live on; False when there is none."""
+        return bool(self._system.registry.remove_supervisor(path))
+
+    def path_supervisor_watch(self, path: str, pid: int) -> None:
+        """Put a living actor on the list of a path's supervisor.
+
+        Raises:
+            BadInput: there is no supervisor for this path.
+            ActorDead: the actor has ended.
+        """
+        self._system.registry.watch(pid, path)
+
+    def path_supervisor_children(self, path: str) -> list[int]:
+        """The living actors on the list of a path's supervisor; BadInput when there is none."""
+        pids: list[int] = self._system.registry.supervised(path)
+        return pids
+
+    # -- behaviour -------------------------------------------------------------------------------
+
+    def hot_swap(
+        self,
+        pid: int,
+        handler: Callable[[Any], Any],
+        migrate: Optional[Callable[[Any, Any], Any]] = None,
+        when: str = "order",
+    ) -> bool:
+        """Give a living actor a new handler; no message is lost, none runs on a mixture.
+
+        Args:
+            pid: a push actor, or a pull actor, which gets a HOT_SWAP system message with
+                `metadata["handler"]`.
+            handler: what handles messages from then on.
+            migrate: `migrate(old_handler, new_handler) -> handler`, called between two
+                messages when the swap takes effect; if it raises, the old handler stays.
+            when: "order": messages accepted before this call run on the old handler, those
+                accepted after it on the new one. "now": from the next message on.
+
+        Returns:
+            False when the actor has ended or is stopping.
+
+        From any thread and handler; does not wait for the swap to take effect.
+        """
+        return bool(self._system.swapping.swap(pid, handler, migrate, when))
+
+    def hot_swap_path(
+        self,
+        prefix: str,
+        handler: Callable[[Any], Any],
+        migrate: Optional[Callable[[Any, Any], Any]] = None,
+        when: str = "order",
+    ) -> int:
+        """`hot_swap` for all living actors with a path below `prefix`; returns how many."""
+        return int(self._system.swapping.swap_below(prefix, handler, migrate, when))
+
+    def behavior_version(self, pid: int) -> int:
+        """The number of the actor's latest accepted behaviour; 1 before any swap.
+
+        Raises:
+            ActorDead: the actor has ended.
+        """
+        return int(self._system.swapping.version(pid))
+
+    def rollback_behavior(self, pid: int, steps: int = 1) -> int:
+        """Return to the behaviour `steps` swaps ago, in the order of the queue.
+
+        Returns:
+            The number of the version that is current again.
+
+        Raises:
+            BadInput: the actor does not remember so many (it keeps 16).
+            ActorDead: the actor has ended.
+        """
+        return int(self._system.swapping.roll_back(pid, steps))
+
+    # -- mailboxes and timers -------------------------------------------------------------------
+
+    def mailbox_size(self, pid: int) -> Optional[int]:
+        """How many user messages wait in an actor's mailbox; None when it is unknown.
+
+        The message that is being handled does not count, and system messages do not.
+        """
+        size: Optional[int] = self._system.bounds.size(pid)
+        return size
+
+    def set_overflow_policy(self, pid: int, policy: str, target: Optional[int] = None) -> None:
+        """Choose what becomes of messages that find a bounded mailbox full.
+
+        Args:
+            pid: an actor of `spawn_py_handler_bounded`.
+            policy: "dropnew" (`send` gives False; the default), "dropold" (the oldest queued
+                one is dropped), "redirect" (sent to `target` instead), "spill" (accepted all
+                the same, a copy goes to `target`) or "block" (`send` waits for room).
+            target: the pid for "redirect" and "spill".
+
+        Raises:
+            BadInput: unknown policy, missing or useless target.
+            ActorError: the mailbox has no bound. ActorDead: the actor has ended.
+
+        Senders that wait under `block` try anew under the new policy.
+        """
+        self._system.bounds.set_policy(pid, policy, target)
+
+    def send_after(self, pid: int, delay_ms: float, data: Any) -> int:
+        """Send a message once, later.
+
+        Args:
+            pid: the receiver; the timer ends with it.
+            delay_ms: milliseconds from now, 0 or more, on a monotonic clock.
+            data: the message.
+
+        Returns:
+            An id for `cancel_timer`. For an actor that has ended the timer never fires.
+        """
+        return int(self._system.timing.after(pid, delay_ms, data))
+
+    def send_interval(self, pid: int, interval_ms: float, data: Any) -> int:
+        """Send a message again and again, first after one interval, without drift.
+
+        A beat that comes late is sent once, not made up for.
+
+        Args:
+            pid: the receiver; the timer ends with it.
+            interval_ms: milliseconds, more than 0.
+            data: the message.
+
+        Returns:
+            An id for `cancel_timer`.
+        """
+        return int(self._system.timing.interval(pid, interval_ms, data))
+
+    def cancel_timer(self, timer_id: int) -> bool:
+        """Forget a timer; False when it has fired for the last time, or is unknown."""
+        return bool(self._system.timing.cancel(timer_id))
+
+    # -- the runtime itself ------------------------------------------------------------------------
+
+    def self_pid(self) -> int:
+        """The pid of the actor whose handler calls this; ActorError outside a handler."""
+        return actor_pid(self._system.facade)
+
+    def stats(self) -> dict[str, int]:
+        """What became of every message since the start, and who lives now.
+
+        At rest (after `quiesce`) exactly:
+        sent = accepted + refused + undeliverable + redirected, and
+        accepted = handled + failed + dropped_old + expired + quarantined + forwarded + lost
+        + queued + running.
+
+        Returns:
+            Counts by name; see the README for what each one means.
+        """
+        stats: dict[str, int] = self._system.snapshot.stats()
+        return stats
+
+    def quiesce(self, timeout_s: float) -> bool:
+        """Wait until no message is queued or being handled anywhere in the runtime.
+
+        Timers that will fire later do not count, nor do the messages an observed actor keeps.
+
+        Returns:
+            False when the time was over before.
+
+        Raises:
+            WouldDeadlock: called in a handler.
+        """
+        return bool(self._system.closing.quiesce(timeout_s))
+
+    def shutdown(self, timeout_s: float = 5.0) -> list[int]:
+        """End all actors, children before their parents, and the runtime.
+
+        Handlers that run are finished. Those that wait in gevent are interrupted by a
+        GreenletExit when 80 % of the time is over; code that computes or blocks in C cannot be
+        interrupted. Afterwards `send` gives False and other calls raise RuntimeClosed.
+
+        Args:
+            timeout_s: seconds in which all that has to happen.
+
+        Returns:
+            The pids that did not end in time. A second call returns the same.
+
+        From any thread. In a handler it begins the shutdown and returns an empty list.
+        """
+        pids: list[int] = self._system.closing.shutdown(timeout_s)
+        return pids
+
+    def add_hook(self, point: str, call: Callable[..., Any]) -> None:
+        """Have a function called at a named point: "exit", "orphan" or "error".
+
+        Args:
+            point: "exit" calls it with (pid, ending), where `ending` has `reason`, `by` and
+                `metadata`; "orphan" with (pid); "error" with (exception).
+            call: quick and without raising; it runs where the thing happens.
+        """
+        self._system.hooks.add(point, call)
+
+    def remove_hook(self, point: str, call: Callable[..., Any]) -> bool:
+        """Take a hook back; False when it was not there."""
+        return bool(self._system.hooks.remove(point, call))

@@ -1,0 +1,76 @@
+"""The numbers of a runtime at one moment: what became of its messages, who lives.
+
+Read-only, and from any thread. While messages are on their way the numbers are read one
+after the other and need not add up to the last message; at rest they do.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Iterable
+
+from iris.core.cell import ActorCell
+from iris.core.table import Table
+from iris.core.tally import Fates
+
+
+class Snapshot:
+    """Counts for one runtime.
+
+    Args:
+        table: the actors.
+        fates: the counters.
+        carried: gives how many messages the carrier's actors have handled.
+        pulled: gives (messages taken, cell) of each living pull actor.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        fates: Fates,
+        carried: Callable[[], int],
+        pulled: Callable[[], Iterable[tuple[int, ActorCell]]],
+    ) -> None:
+        self._table = table
+        self._fates = fates
+        self._carried = carried
+        self._pulled = pulled
+
+    def stats(self) -> dict[str, int]:
+        """Totals since the start of the runtime, and what is the case now."""
+        fates, table = self._fates, self._table
+        handled = fates.handled.value + self._carried()
+        queued = running = 0
+        for cell in table.cells():
+            queued += cell.size()
+            started = cell.running - 1
+            if started > 0:
+                running += 1
+                if cell.spec.kind != "pull":
+                    handled += started - 1
+        for received, cell in self._pulled():
+            handled += received - (1 if cell.running == 2 else 0)
+        accepted, refused = fates.accepted.value, fates.refused.value
+        undeliverable, redirected = fates.undeliverable.value, fates.redirected.value
+        with table.lock:
+            spawned, living = table.spawned, table.count
+        return {
+            "sent": accepted + refused + undeliverable + redirected,
+            "accepted": accepted,
+            "refused": refused,
+            "undeliverable": undeliverable,
+            "redirected": redirected,
+            "spilled": fates.spilled.value,
+            "handled": handled,
+            "failed": fates.failed.value,
+            "dropped_old": fates.dropped_old.value,
+            "expired": fates.expired.value,
+            "quarantined": 0,
+            "forwarded": 0,
+            "in_doubt": 0,
+            "lost": 0,
+            "queued": queued,
+            "running": running,
+            "actors": living,
+            "spawned": spawned,
+            "ended": spawned - living,
+        }

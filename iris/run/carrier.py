@@ -1,0 +1,255 @@
+"""The carrier: one hub, one run queue, and the greenlets in which turns are run.
+
+A greenlet is only the vehicle of turns. When a handler blocks, its greenlet stays with it
+and the pump takes another; when the turn has ended at last, the greenlet parks for the
+next one. The pump is called by the hub after a wake-up and gives the loop its time back
+after each slice. All but `wake` and `post` is called in the carrier's thread only.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Callable, Optional
+
+from iris.config import IDLE_CARRIERS_MAX
+from iris.core.cell import ActorCell
+from iris.core.runqueue import RunQueue
+from iris.core.timers import Timers
+from iris.run.context import Place, current_greenlet, enter, leave
+from iris.run.hub import Hub
+
+Slice = Callable[[Place, float, float], None]
+NEVER = float("inf")
+
+
+class Carrier:
+    """What runs the push actors of one runtime.
+
+    Args:
+        runqueue: the ready cells.
+        timers: whose due messages the pump has sent by calling `fire`.
+        clock: monotonic seconds.
+        slice_s: how long turns follow each other before the loop is polled; below 0 (the
+            simulation) each call of the pump runs one turn.
+        report: called with an exception that no actor caused.
+    """
+
+    def __init__(
+        self,
+        runqueue: RunQueue,
+        timers: Timers,
+        clock: Callable[[], float],
+        slice_s: float,
+        report: Callable[[BaseException], None],
+    ) -> None:
+        self.runqueue = runqueue
+        self.sleeping = False
+        # Any thread: True means that a sender who queues a cell has to wake the hub.
+        # Invariant: the pump sets it and THEN looks at the queue.
+        self.epoch = 0
+        # Raised when the pump has control back: a turn that sees another epoch at its end
+        # than at its start has blocked, and the slice is not its own any more.
+        self.out = 0
+        # Greenlets inside a slice: in the pump, those whose handlers are blocked.
+        self.handled = 0
+        self.stride = 16
+        # Messages between two looks at the clock, adapted to how slow handlers are.
+        self.looked_at = 0.0
+        self.place: Callable[[], Place] = _no_place
+        self.run_slice: Slice = _no_slice
+        self.fire: Callable[[float], None] = _no_fire
+        # Sends the timed messages that are due.
+        self._hub: Optional[Hub] = None
+        self._timers = timers
+        self._clock = clock
+        self._slice_s = slice_s
+        self._report = report
+        self._ends = (0.0, 0.0)
+        # Handed to the greenlet that the pump switches to next.
+        self._calls: deque[Callable[[], Any]] = deque()
+        self._idle: list[Any] = []
+        self._places: dict[Any, Place] = {}
+        # Every carrier greenlet, parked ones too.
+        self._armed: Optional[float] = None
+        self._stopped = False
+
+    # -- from any thread ---------------------------------------------------------------
+
+    def wake(self) -> None:
+        """See to it that the pump looks at its queues."""
+        self.sleeping = False
+        hub = self._hub
+        if hub is not None:
+            hub.wake()
+
+    def post(self, call: Callable[[], Any]) -> None:
+        """Run `call()` in the hub soon; it must not block."""
+        self._calls.append(call)
+        self.wake()
+
+    def idle(self) -> bool:
+        """Whether nothing is queued, running or blocked. A guess unless called in the pump."""
+        return self.sleeping and not self.runqueue and not self._calls and not self.out
+
+    # -- in the carrier's thread ---------------------------------------------------------
+
+    def attach(self, hub: Hub) -> None:
+        """Run on this hub from now on."""
+        self._hub = hub
+        self.sleeping = True
+        hub.start(self.pump)
+        hub.wake()
+
+    def detach(self) -> None:
+        """In the hub: run nothing any more and let the parked greenlets end."""
+        self._stopped = True
+        self.sleeping = False
+        hub = self._hub
+        if hub is None:
+            return
+        hub.close()
+        idle, self._idle = self._idle, []
+        for greenlet in idle:
+            greenlet.switch()
+
+    def park(self) -> None:
+        """Leave the current greenlet for the hub."""
+        assert self._hub is not None
+        self._hub.park()
+
+    def later(self, delay_s: float, call: Callable[[], Any]) -> Any:
+        """Run `call()` in the hub after some seconds; the result has `close()`."""
+        assert self._hub is not None
+        return self._hub.later(delay_s, call)
+
+    def pump(self) -> None:
+        """Run turns for one slice. The hub calls it; it never blocks and never raises."""
+        if self._stopped:
+            return
+        self.sleeping = False
+        clock, timers, runqueue = self._clock, self._timers, self.runqueue
+        now = self.looked_at = clock()
+        slice_end = now + self._slice_s
+        turn_end = slice_end if self._slice_s >= 0 else NEVER
+        while True:
+            while self._calls:
+                self._call(self._calls.popleft())
+                if self._stopped:
+                    return
+            if timers.next is not None and timers.next <= now:
+                self.fire(now)
+            if runqueue:
+                self._run(slice_end, turn_end)
+                # Whoever blocked in there does not own the slice any more.
+                self.epoch += 1
+                if self._stopped:
+                    return
+            if not runqueue and not self._calls and self._sleep():
+                return
+            now = clock()
+            if now >= slice_end:
+                # The loop gets its time; the wake-up brings the next slice.
+                self.wake()
+                return
+
+    def _sleep(self) -> bool:
+        """Go to sleep; False when something arrived in the last moment."""
+        following = self._timers.next
+        if following != self._armed:
+            self._armed = following
+            assert self._hub is not None
+            self._hub.arm(None if following is None else following - self._clock())
+        self.sleeping = True
+        # Asleep first, THEN a look: a sender who queued before we slept did not wake us.
+        if not self.runqueue and not self._calls and self._timers.next == following:
+            if following is None or following > self._clock():
+                return True
+            self._armed = None
+        self.sleeping = False
+        return False
+
+    def _run(self, slice_end: float, turn_end: float) -> None:
+        idle = self._idle
+        if idle:
+            greenlet = idle.pop()
+        else:
+            assert self._hub is not None
+            greenlet = self._hub.new_greenlet(self._carry)
+        self._ends = (slice_end, turn_end)
+        greenlet.switch()
+
+    def _carry(self) -> None:
+        """The life of one carrier greenlet: a slice, a rest, a slice."""
+        place = self.place()
+        enter(place)
+        me = current_greenlet()
+        self._places[me] = place
+        try:
+            while not self._stopped:
+                slice_end, turn_end = self._ends
+                self.out += 1
+                try:
+                    self.run_slice(place, slice_end, turn_end)
+                except BaseException as error:
+                    self._failed(error)
+                finally:
+                    self.out -= 1
+                    place.cell = None
+                if self._stopped or len(self._idle) >= IDLE_CARRIERS_MAX:
+                    return
+                self._rest(me)
+        finally:
+            leave()
+            del self._places[me]
+
+    def interrupt_blocked(self, wanted: Callable[[ActorCell], bool]) -> None:
+        """In the hub: throw GreenletExit into the blocked handlers of the wanted actors."""
+        from greenlet import GreenletExit
+
+        for greenlet, place in list(self._places.items()):
+            cell = place.cell
+            if cell is not None and cell.running and wanted(cell):
+                greenlet.throw(GreenletExit)
+
+    def _rest(self, me: Any) -> None:
+        self._idle.append(me)
+        while True:
+            try:
+                self.park()
+            except BaseException as error:
+                # A handler's left-over gevent.Timeout or kill that reaches the greenlet after
+                # its turn: it is nobody's any more, unless it is the user's Ctrl-C.
+                if isinstance(error, KeyboardInterrupt):
+                    self._failed(error)
+            # Still listed: something else than the pump switched here.
+            if self._stopped or me not in self._idle:
+                return
+
+    def nudge(self) -> None:
+        """A turn that had blocked ended outside the pump: see to what it queued."""
+        if self.runqueue and self.sleeping:
+            self.wake()
+
+    def _call(self, call: Callable[[], Any]) -> None:
+        try:
+            call()
+        except BaseException as error:
+            self._failed(error)
+
+    def _failed(self, error: BaseException) -> None:
+        if isinstance(error, KeyboardInterrupt) and self._hub is not None:
+            self._hub.interrupted(error)
+        else:
+            self._report(error)
+
+
+def _no_place() -> Place:
+    raise AssertionError("the carrier was not assembled")
+
+
+def _no_slice(place: Place, slice_end: float, turn_end: float) -> None:
+    raise AssertionError("the carrier was not assembled")
+
+
+def _no_fire(now: float) -> None:
+    raise AssertionError("the carrier was not assembled")

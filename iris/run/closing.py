@@ -1,0 +1,159 @@
+"""Rest and end of a runtime: `quiesce` waits for the first, `shutdown` brings the second.
+
+Both wait in the caller's own way and in bounded time. Shutdown asks children before
+parents, interrupts handlers that wait cooperatively when most of the time is over, and
+gives up on code that nothing can interrupt.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Iterable
+
+from iris.config import seconds
+from iris.core.cell import DEAD, STOPPING, ActorCell
+from iris.core.links import descendants_deepest_first
+from iris.core.table import Table
+from iris.core.tally import Fates
+from iris.errors import WouldDeadlock
+from iris.run.carrier import Carrier
+from iris.run.context import here
+from iris.run.lifecycle import Lifecycle
+from iris.run.native import new_rlock, start_thread
+from iris.run.waiter import Waiter
+
+PAUSE_LEAST_S = 0.0002
+PAUSE_MOST_S = 0.01
+"""Between two looks at whether all is quiet: short at first, then no load on the machine."""
+
+GRACE_SHARE = 0.8
+"""The part of a shutdown's time that handlers have to come to an end by themselves."""
+
+Pulled = Callable[[], Iterable[tuple[int, ActorCell]]]
+
+
+class Closing:
+    """Quiesce and shutdown of one runtime.
+
+    Args:
+        pulled: gives (messages taken, cell) of each living pull actor.
+        runtime: tells which runtime a `Place` belongs to.
+        closed: called when the runtime is closed for good.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        fates: Fates,
+        lifecycle: Lifecycle,
+        carrier: Carrier,
+        pulled: Pulled,
+        clock: Callable[[], float],
+        runtime: Callable[[], Any],
+        closed: Callable[[], None],
+    ) -> None:
+        self._table = table
+        self._fates = fates
+        self._lifecycle = lifecycle
+        self._carrier = carrier
+        self._pulled = pulled
+        self._clock = clock
+        self._runtime = runtime
+        self._closed = closed
+        self.leave: Callable[[], None] = carrier.detach
+        # Called last, in the carrier's hub; ends the runtime's own thread, if it has one.
+        self.left: Callable[[float], None] = lambda timeout_s: None
+        # Waits for the end of that thread, some seconds at most.
+        self._begun = new_rlock()
+        self._state = "open"
+        self._result: list[int] = []
+
+    def quiesce(self, timeout_s: float) -> bool:
+        """Wait until no message is queued or being handled; False when the time is over."""
+        timeout_s = seconds("timeout_s", timeout_s)
+        if self._in_handler():
+            raise WouldDeadlock("quiesce() in a handler would wait for the handler itself")
+        return self._wait_until(self._quiet, timeout_s)
+
+    def shutdown(self, timeout_s: float) -> list[int]:
+        """End all actors and the runtime; returns the pids of those that did not end."""
+        timeout_s = seconds("timeout_s", timeout_s)
+        with self._begun:
+            first = self._state == "open"
+            if first:
+                self._state = "closing"
+        with self._table.lock:
+            self._lifecycle.closing = True
+        if self._in_handler():
+            if first:
+                start_thread(lambda: self._shut_down(timeout_s))
+            return []
+        if first:
+            self._shut_down(timeout_s)
+        else:
+            self._wait_until(lambda: self._state == "closed", timeout_s)
+        return list(self._result)
+
+    def _in_handler(self) -> bool:
+        place = here()
+        return place is not None and place.runtime is self._runtime
+
+    def _quiet(self) -> bool:
+        before = self._fates.accepted.value
+        if not self._carrier.idle():
+            return False
+        for _, cell in self._pulled():
+            if cell.running == 2 or cell.size():
+                return False
+        # Nothing was accepted while we looked, so what we saw was true at one moment.
+        return self._carrier.idle() and self._fates.accepted.value == before
+
+    def _shut_down(self, timeout_s: float) -> None:
+        carrier = self._carrier
+        end = self._clock() + timeout_s
+        if not self._wait_until(self._all_ended, timeout_s * GRACE_SHARE, self._stop_everyone):
+            carrier.post(lambda: carrier.interrupt_blocked(_is_stopping))
+            self._wait_until(self._all_ended, max(end - self._clock(), 0.05))
+        self._result = [cell.pid for cell in self._table.cells() if cell.state is not DEAD]
+        self._closed()
+        self._table.forget_all()
+        carrier.post(self.leave)
+        self.left(max(end - self._clock(), 0.2))
+        self._state = "closed"
+
+    def _stop_everyone(self) -> None:
+        """Ask all actors to stop, children before their parents.
+
+        Asked again at each look: an actor spawned while we began is found by the next.
+        """
+        lifecycle = self._lifecycle
+        for cell in self._table.cells():
+            if cell.state in (STOPPING, DEAD):
+                continue
+            if cell.ties is not None and cell.ties.children:
+                lifecycle.stop_all(descendants_deepest_first(cell), lifecycle.shutdown_ending)
+            lifecycle.request_stop(cell, lifecycle.shutdown_ending)
+
+    def _all_ended(self) -> bool:
+        return self._table.count == 0
+
+    def _wait_until(
+        self,
+        true: Callable[[], bool],
+        timeout_s: float,
+        before: Callable[[], None] = lambda: None,
+    ) -> bool:
+        end = self._clock() + timeout_s
+        pause = PAUSE_LEAST_S
+        while True:
+            before()
+            if true():
+                return True
+            left = end - self._clock()
+            if left <= 0:
+                return False
+            Waiter().wait(min(pause, left))
+            pause = min(2 * pause, PAUSE_MOST_S)
+
+
+def _is_stopping(cell: ActorCell) -> bool:
+    return cell.state is STOPPING

@@ -1,0 +1,133 @@
+"""Who runs here: which actor the calling code belongs to.
+
+Handlers interleave on one thread, so neither a global nor a thread-local can tell. Each
+greenlet that runs turns, and each thread of a pull actor, has one `Place`, found through
+the greenlet that is current; a greenlet that a handler itself spawns has none.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Optional, Protocol
+
+from iris.errors import ActorError
+
+if TYPE_CHECKING:
+    from iris.core.cell import ActorCell
+
+
+class Home(Protocol):
+    """Where greenlets of one hub wait: what a `Waiter` needs of it."""
+
+    def post(self, call: Any) -> None:
+        """Run `call()` in the hub soon. From any thread."""
+
+    def park(self) -> None:
+        """Leave the current greenlet; somebody switches back to it from the hub."""
+
+    def later(self, delay_s: float, call: Any) -> Any:
+        """Run `call()` in the hub after some seconds; the result has `close()`."""
+
+
+class Place:
+    """Where the turns of actors run: one greenlet of a carrier, or one pull actor's thread."""
+
+    __slots__ = ("cell", "home", "runtime")
+
+    def __init__(self, home: Optional[Home], runtime: Any) -> None:
+        self.cell: Optional[ActorCell] = None
+        # The actor whose turn runs here; a stale one while the greenlet is parked.
+        self.home = home
+        # None on a thread of its own, where waiting blocks the thread.
+        self.runtime = runtime
+        # A callable that gives the `Runtime` object (or None when it is gone).
+
+
+_places: dict[Any, Place] = {}
+# Keyed by greenlet. Written at the start and the end of a greenlet or thread only.
+
+
+def current_greenlet() -> Any:
+    """The current greenlet, or None in a process that has not loaded greenlet."""
+    module = sys.modules.get("greenlet")
+    return None if module is None else module.getcurrent()
+
+
+def enter(place: Place) -> None:
+    """Declare that the current greenlet runs the turns of `place`."""
+    _places[current_greenlet()] = place
+
+
+def leave() -> None:
+    """Take that back."""
+    _places.pop(current_greenlet(), None)
+
+
+def here() -> Optional[Place]:
+    """The place of the calling code; None outside any actor."""
+    greenlet = current_greenlet()
+    return None if greenlet is None else _places.get(greenlet)
+
+
+def current_cell() -> Optional[ActorCell]:
+    """The actor whose code is calling, or None."""
+    place = here()
+    return None if place is None else place.cell
+
+
+def current_pid() -> int:
+    """The pid of the calling actor, 0 outside any."""
+    cell = current_cell()
+    return 0 if cell is None else cell.pid
+
+
+class Context:
+    """What `iris.current()` gives inside a handler.
+
+    Attributes:
+        pid: the pid of the actor that runs.
+        runtime: the `Runtime` it runs in.
+    """
+
+    __slots__ = ("pid", "runtime")
+
+    def __init__(self, pid: int, runtime: Any) -> None:
+        self.pid = pid
+        self.runtime = runtime
+
+    def __repr__(self) -> str:
+        return f"<iris.current() pid={self.pid}>"
+
+
+def current() -> Context:
+    """Tell which actor the calling code belongs to.
+
+    Works inside a handler and inside the function of a pull actor, from the greenlet or
+    thread that Iris called it on. Never blocks.
+
+    Returns:
+        A `Context` with `pid` and `runtime`.
+
+    Raises:
+        ActorError: the caller is not an actor.
+    """
+    place = here()
+    if place is None or place.cell is None:
+        raise ActorError(
+            "iris.current() was called outside a handler; it works in the greenlet or thread"
+            " on which Iris runs the actor, not in ones that the actor started itself"
+        )
+    return Context(place.cell.pid, place.runtime())
+
+
+def actor_pid(runtime: Any) -> int:
+    """The pid of the calling actor of `runtime`; raises ActorError outside its actors."""
+    place = here()
+    if place is None or place.cell is None or place.runtime() is not runtime:
+        raise ActorError("self_pid() was called outside a handler of this runtime")
+    return place.cell.pid
+
+
+def after_fork() -> None:
+    """In a forked child: the actors of the parent do not run here."""
+    _places.clear()

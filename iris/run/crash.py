@@ -1,0 +1,48 @@
+"""From an exception that left an actor's code to the reason and the report of its end."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+from iris.config import METADATA_TEXT_CHARS_MAX
+from iris.core.messages import Ending, ExitReason
+from iris.errors import ActorCrash, ActorStopped
+
+
+def crash_ending(pid: int, error: BaseException, message: Any) -> Ending:
+    """What an actor's end is called when its code raised `error` while handling `message`."""
+    reason = ExitReason.CRASH if isinstance(error, ActorCrash) else ExitReason.PANIC
+    kind, size = type(message).__name__, _size(message)
+    return Ending(reason, pid, lambda: _report(error, kind, size))
+
+
+def is_interruption(error: BaseException) -> bool:
+    """Whether this is what the runtime itself throws into code that it ends."""
+    # By name: importing greenlet here for one class would load it in threads without it.
+    return isinstance(error, ActorStopped) or type(error).__name__ == "GreenletExit"
+
+
+def _report(error: BaseException, kind: str, size: Any) -> dict[str, Any]:
+    """The metadata of a Panic or Crash. Never the message itself: it may be secret or huge."""
+    try:
+        text = str(error)
+    except BaseException as second:
+        text = f"<its str() raised {type(second).__name__}>"
+    try:
+        lines = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    except BaseException as second:
+        lines = f"<formatting the traceback raised {type(second).__name__}>"
+    return {
+        "exception_type": type(error).__name__,
+        "message": text[:METADATA_TEXT_CHARS_MAX],
+        "traceback": lines[-4 * METADATA_TEXT_CHARS_MAX :],
+        "message_type": kind,
+        "message_size": size,
+        "restarts": 0,
+    }
+
+
+def _size(message: Any) -> Any:
+    """The length of a message that has one, without calling code of its class's own."""
+    return len(message) if type(message) in (bytes, str, list, tuple, dict) else None

@@ -1,0 +1,377 @@
+"""Pull actors: a function on a thread of its own that takes its messages itself.
+
+The thread is the owner of the cell's mailbox. `PullRunner` is the cell's runner and
+`PyMailbox` what the function gets. The lock is only for waiting: a message is appended
+without it, and nobody touches it while the actor is busy.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Optional
+
+from iris.config import Config, seconds
+from iris.core.cell import DEAD, STOPPING, ActorCell
+from iris.core.messages import (
+    EndMarker,
+    Ending,
+    ExitReason,
+    FenceMarker,
+    Marker,
+    SwapMarker,
+    swap_message,
+)
+from iris.errors import ActorStopped, LimitReached
+from iris.run.clock import monotonic
+from iris.run.context import Place, enter, leave
+from iris.run.hub import drop_hub_of_thread
+from iris.run.lifecycle import Lifecycle
+from iris.run.native import allocate_lock, start_thread
+from iris.run.threads import ThreadLimit
+from iris.run.waiter import LOCK_WAIT_MAX_S
+
+_NOTHING = object()
+
+
+class PullShared:
+    """What all pull actors of a runtime have in common."""
+
+    __slots__ = ("apply_swap", "config", "lifecycle", "living", "place", "threads")
+
+    def __init__(
+        self,
+        lifecycle: Lifecycle,
+        config: Config,
+        place: Callable[[], Place],
+        apply_swap: Callable[[ActorCell, SwapMarker], None],
+    ) -> None:
+        self.lifecycle = lifecycle
+        self.config = config
+        self.place = place
+        self.apply_swap = apply_swap
+        self.threads = ThreadLimit(config.pull_threads_max)
+        self.living: dict[int, PullRunner] = {}
+        # By pid. Each thread adds and removes its own; single dict operations.
+
+
+class PullRunner:
+    """Runs one pull actor."""
+
+    __slots__ = ("_lock", "_shared", "cell", "closed", "received", "told_closed")
+
+    cell: ActorCell
+
+    def __init__(self, shared: PullShared) -> None:
+        self._shared = shared
+        self._lock = allocate_lock()
+        self._lock.acquire()
+        # Held while nobody has a wake-up for the owner; released once per wake-up.
+        self.received = 0
+        # Owner only: user messages taken. The last one is being handled while
+        # `cell.running` is 2.
+        self.closed = False
+        self.told_closed = False
+
+    # -- from any thread -------------------------------------------------------------------
+
+    def start(self, cell: ActorCell) -> None:
+        """Start the thread; LimitReached when the process can have no more."""
+        shared = self._shared
+        self.cell = cell
+        cell.ready = True
+        cell.running = 1
+        shared.threads.take()
+        shared.living[cell.pid] = self
+        try:
+            start_thread(self._main, shared.config.pull_stack_bytes)
+        except RuntimeError as error:
+            del shared.living[cell.pid]
+            shared.threads.give_back()
+            raise LimitReached(
+                f"the process can start no more threads ({error}); {shared.threads.taken}"
+                " pull actors have one now. Stop some, or raise the limits of the process"
+                " (ulimit -u, threads-max, max_map_count)"
+            ) from error
+
+    def wake(self, cell: ActorCell) -> None:
+        """Wake the thread, which waits or is about to."""
+        if cell.state is DEAD:
+            self._shared.lifecycle.bury(cell)
+            return
+        cell.ready = True
+        try:
+            self._lock.release()
+        except RuntimeError:
+            # Two senders saw the same waiting owner; one wake-up is as good as two.
+            pass
+
+    def stop(self, cell: ActorCell) -> None:
+        """Wake a waiting `recv`, which then says that the mailbox is closed."""
+        self.wake(cell)
+
+    def kill(self, cell: ActorCell) -> bool:
+        """A thread cannot be interrupted."""
+        return False
+
+    # -- in the actor's thread ---------------------------------------------------------------
+
+    def _main(self) -> None:
+        shared, cell = self._shared, self.cell
+        place = shared.place()
+        place.cell = cell
+        error: Optional[BaseException] = None
+        try:
+            enter(place)
+            cell.handler(PyMailbox(self))
+        except BaseException as raised:
+            error = raised
+        try:
+            self._end(error)
+        except BaseException as raised:
+            shared.lifecycle.report(raised)
+        finally:
+            leave()
+            shared.threads.give_back()
+            drop_hub_of_thread()
+
+    def _end(self, error: Optional[BaseException]) -> None:
+        shared, cell = self._shared, self.cell
+        lifecycle = shared.lifecycle
+        counted = cell.running == 2 and error is not None and not isinstance(error, ActorStopped)
+        lifecycle.count_pulled(self.received - counted)
+        self.received = 0
+        cell.running = 0
+        shared.living.pop(cell.pid, None)
+        if error is not None and not isinstance(error, ActorStopped):
+            lifecycle.fail(cell, error, None, counted)
+        elif cell.state in (STOPPING, DEAD):
+            lifecycle.finish_stopped(cell)
+        else:
+            lifecycle.finish(cell, Ending(ExitReason.NORMAL, cell.pid))
+        lifecycle.bury(cell)
+
+    def receive(self, timeout: Optional[float]) -> Any:
+        """The slow half of `recv`: look at everything, then wait."""
+        cell = self.cell
+        cell.running = 1
+        end = None
+        while True:
+            found = self._take()
+            if found is not _NOTHING:
+                return found
+            if self.closed:
+                return self._say_closed()
+            if timeout is not None and end is None:
+                end = monotonic() + timeout
+            if not self._wait(end):
+                return None
+
+    def receive_matching(self, matcher: Callable[[Any], bool], timeout: Optional[float]) -> Any:
+        """The slow half of `selective_recv`."""
+        cell = self.cell
+        cell.running = 1
+        rest, cell.rest = cell.rest, None
+        if rest:
+            # Back to the front of the lane, so that there is one place to search.
+            rest.reverse()
+            cell.user[:0] = rest  # type: ignore[index]
+        place = 0
+        end = None
+        while True:
+            self._serve_markers()
+            found = self._take_special()
+            if found is not _NOTHING:
+                return found
+            if self.closed:
+                return self._say_closed()
+            place, hit, message = cell.take_matching(matcher, place)
+            if hit:
+                self._took()
+                return message
+            if timeout is not None and end is None:
+                end = monotonic() + timeout
+            if not self._wait(end, place):
+                return None
+
+    def _took(self) -> None:
+        self.received += 1
+        self.cell.running = 2
+
+    def _take(self) -> Any:
+        """The next thing for the function, or _NOTHING."""
+        cell = self.cell
+        while True:
+            found = self._take_special()
+            if found is not _NOTHING:
+                return found
+            if self.closed:
+                return _NOTHING
+            rest = cell.rest or cell.refill()
+            if not rest:
+                cell.rest = None
+                return _NOTHING
+            item = rest.pop()
+            if not isinstance(item, Marker):
+                self._took()
+                return item
+            self._unmark()
+            found = self._pass(item)
+            if found is not _NOTHING:
+                return found
+
+    def _take_special(self) -> Any:
+        """What lies in the system lane; notices the stop."""
+        cell = self.cell
+        if not cell.special:
+            return _NOTHING
+        cell.special = False
+        # Cleared first, THEN a look: whoever appends from now on sets it again.
+        if cell.state in (STOPPING, DEAD):
+            cell.special = True
+            self.closed = True
+            return _NOTHING
+        control = cell.control
+        if control is None:
+            return _NOTHING
+        if control.marks or len(control.items) > 1:
+            cell.special = True
+        if not control.items:
+            return _NOTHING
+        item = control.items.pop(0)
+        return self._pass(item) if type(item) is SwapMarker else item
+
+    def _serve_markers(self) -> None:
+        """Selective receive has no order of its own: markers take effect when it looks."""
+        cell = self.cell
+        control = cell.control
+        while control is not None and control.marks:
+            lane = cell.user
+            marker = next((item for item in list(lane) if isinstance(item, Marker)), None)
+            if marker is None:
+                return
+            lane.remove(marker)
+            self._unmark()
+            found = self._pass(marker)
+            if found is not _NOTHING:
+                with self._shared.lifecycle.lock:
+                    control.items.append(found)
+                    cell.special = True
+
+    def _unmark(self) -> None:
+        with self._shared.lifecycle.lock:
+            control = self.cell.control
+            assert control is not None
+            control.marks -= 1
+
+    def _pass(self, marker: Any) -> Any:
+        """Act on a marker; a swap becomes a message to the function."""
+        if type(marker) is SwapMarker:
+            cell = self.cell
+            self._shared.apply_swap(cell, marker)
+            return swap_message(marker, cell.pid)
+        if type(marker) is FenceMarker:
+            marker.reached()
+        else:
+            assert type(marker) is EndMarker
+            self._shared.lifecycle.mark_ended(self.cell, marker)
+        return _NOTHING
+
+    def _say_closed(self) -> None:
+        if self.told_closed:
+            raise ActorStopped(f"the mailbox of actor {self.cell.pid} is closed")
+        self.told_closed = True
+
+    def _wait(self, end: Optional[float], looked: int = 0) -> bool:
+        """Wait for a wake-up; False when the time is over.
+
+        Args:
+            end: the time to give up, None for never.
+            looked: how many messages of the lane need no second look.
+        """
+        cell = self.cell
+        cell.ready = False
+        # Not ready first, THEN a look: a sender who saw `ready` did not wake us.
+        if cell.special or len(cell.user) > looked:
+            cell.ready = True
+            return True
+        if end is None:
+            self._lock.acquire()
+            return True
+        left = min(end - monotonic(), LOCK_WAIT_MAX_S)
+        if left > 0 and self._lock.acquire(True, left):
+            return True
+        cell.ready = True
+        # The last moment counts: what came while we gave up is taken, not left.
+        return monotonic() < end or cell.special or len(cell.user) > looked
+
+
+class PyMailbox:
+    """The mailbox that the function of a pull actor takes its messages from.
+
+    Only the thread on which Iris called the function may use it.
+    """
+
+    __slots__ = ("_cell", "_runner")
+
+    def __init__(self, runner: PullRunner) -> None:
+        self._runner = runner
+        self._cell = runner.cell
+
+    @property
+    def closed(self) -> bool:
+        """True once the actor was stopped: no message will come any more."""
+        return self._runner.closed or self._cell.state in (STOPPING, DEAD)
+
+    def recv(self, timeout: Optional[float] = None) -> Any:
+        """Take the next message, waiting for it if need be.
+
+        Args:
+            timeout: seconds to wait at most; None waits for ever.
+
+        Returns:
+            The message; a `PySystemMessage` comes before user messages. None when the time
+            is over, and once after the actor was stopped (`closed` tells which).
+
+        Raises:
+            ActorStopped: the mailbox is closed and this was said before. Let it pass: it
+                ends the actor.
+            TypeError, BadInput: the timeout is not a number of at least 0.
+
+        Blocks the actor's own thread only, with the GIL released.
+        """
+        cell = self._cell
+        rest = cell.rest
+        if rest and not cell.special:
+            # Most messages come in batches; then this is all there is to do.
+            self._runner.received += 1
+            cell.running = 2
+            return rest.pop()
+        if timeout is not None:
+            timeout = seconds("timeout", timeout)
+        return self._runner.receive(timeout)
+
+    def selective_recv(
+        self, matcher: Callable[[Any], bool], timeout: Optional[float] = None
+    ) -> Any:
+        """Take the first user message for which `matcher(message)` is true.
+
+        The others stay, in their order. System messages are given at once, whatever the
+        matcher. A matcher that raises changes nothing, and its exception reaches the caller.
+
+        Args:
+            matcher: called with each waiting message, once each while this call waits.
+            timeout: seconds to wait at most; None waits for ever.
+
+        Returns:
+            The message, or None as for `recv`.
+
+        Raises:
+            ActorStopped, TypeError, BadInput: as for `recv`; TypeError for a matcher that
+                cannot be called.
+
+        Blocks the actor's own thread only.
+        """
+        if not callable(matcher):
+            raise TypeError(f"matcher is a callable, not {matcher!r}")
+        if timeout is not None:
+            timeout = seconds("timeout", timeout)
+        return self._runner.receive_matching(matcher, timeout)

@@ -1,0 +1,205 @@
+"""Spawning: the kinds of actor, each as a check of its arguments, a spec and a runner.
+
+A new kind of actor is a function here and a runner beside. Specs are shared by all actors
+that were asked for alike, so an actor does not pay for its options.
+"""
+
+from __future__ import annotations
+
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, iscoroutinefunction
+from typing import Any, Callable, Optional
+
+from iris.config import BUDGET_DEFAULT, whole_number
+from iris.core.cell import ActorSpec
+from iris.core.links import ties_of
+from iris.core.paths import checked_path
+from iris.core.table import Table
+from iris.errors import ActorDead, ActorError, BadInput
+from iris.run.delivery import Delivery, check_pid
+from iris.run.lifecycle import Lifecycle
+from iris.run.pull import PullRunner, PullShared
+from iris.run.push import PushRunner
+from iris.core.messages import FenceMarker
+from iris.run.registry import Registry
+from iris.run.waiter import Waiter
+
+Handler = Callable[[Any], Any]
+CAPACITY_MAX = 1 << 40
+BUDGET_MAX = 1 << 30
+FETCH_TIMEOUT_S = 5.0
+"""How long `get_messages` waits for messages on their way; they are there at once unless some
+handler holds the carrier."""
+
+
+class Spawning:
+    """The spawn calls of one runtime. From any thread; none blocks."""
+
+    def __init__(
+        self,
+        lifecycle: Lifecycle,
+        table: Table,
+        delivery: Delivery,
+        registry: Registry,
+        push: PushRunner,
+        pull: PullShared,
+        new_pull: Callable[[PullShared], Any] = PullRunner,
+    ) -> None:
+        self._lifecycle = lifecycle
+        self._table = table
+        self._delivery = delivery
+        self._registry = registry
+        self._push = push
+        self._pull = pull
+        self._new_pull = new_pull
+        self._specs: dict[tuple[Any, ...], ActorSpec] = {}
+        self._plain = self._spec("push", BUDGET_DEFAULT)
+
+    def push(self, handler: Handler, budget: int = BUDGET_DEFAULT, trap_exit: bool = False) -> int:
+        """A push actor."""
+        check_handler(handler)
+        if budget == BUDGET_DEFAULT and trap_exit is False and type(budget) is int:
+            spec = self._plain
+        else:
+            spec = self._spec("push", budget, trap_exit)
+        return self._lifecycle.spawn(spec, handler, self._push)
+
+    def bounded(
+        self, handler: Handler, budget: int, capacity: int, trap_exit: bool = False
+    ) -> int:
+        """A push actor with a bound of queued messages."""
+        check_handler(handler)
+        whole_number("capacity", capacity, least=1, most=CAPACITY_MAX)
+        spec = self._spec("push", budget, trap_exit, capacity)
+        return self._lifecycle.spawn(spec, handler, self._push)
+
+    def child(
+        self,
+        parent: int,
+        handler: Handler,
+        budget: int = BUDGET_DEFAULT,
+        trap_exit: bool = False,
+    ) -> int:
+        """A push actor that ends with its parent."""
+        check_pid(parent)
+        check_handler(handler)
+        spec = self._spec("push", budget, trap_exit)
+        return self._lifecycle.spawn_child(parent, spec, handler, self._push)
+
+    def pool(self, parent: int, handler: Optional[Handler], workers: int, budget: int) -> list[int]:
+        """Several children alike; no handler takes the parent's own. All or none."""
+        check_pid(parent)
+        whole_number("workers", workers, least=1, most=1_000_000)
+        if handler is None:
+            cell = self._table.get(parent)
+            if cell is None:
+                raise ActorDead(f"actor {parent} has ended, its pool cannot take its handler")
+            if cell.spec.kind != "push":
+                raise ActorError(
+                    f"actor {parent} is a {cell.spec.kind} actor and has no message handler"
+                    " for a pool; give one"
+                )
+            handler = cell.handler
+        return [self.child(parent, handler, budget) for _ in range(workers)]
+
+    def mailbox(self, body: Callable[[Any], Any], budget: int = BUDGET_DEFAULT) -> int:
+        """A pull actor."""
+        check_handler(body)
+        spec = self._spec("pull", budget, True, None, True)
+        return self._lifecycle.spawn(spec, body, self._new_pull(self._pull))
+
+    def child_mailbox(
+        self, parent: int, body: Callable[[Any], Any], budget: int = BUDGET_DEFAULT
+    ) -> int:
+        """A pull actor that ends with its parent."""
+        check_pid(parent)
+        check_handler(body)
+        spec = self._spec("pull", budget, True, None, True)
+        return self._lifecycle.spawn_child(parent, spec, body, self._new_pull(self._pull))
+
+    def observed(self, budget: int = BUDGET_DEFAULT, path: Optional[str] = None) -> int:
+        """An actor that keeps what it receives, with a path if one is given."""
+        if path is not None and not checked_path(path):
+            raise BadInput("an actor cannot have the path '/'; it is the root of all paths")
+        kept: list[Any] = []
+        spec = self._spec("observed", budget, True)
+        pid = self._lifecycle.spawn(spec, kept.append, self._push)
+        with self._table.lock:
+            cell = self._table.get(pid)
+            assert cell is not None
+            ties_of(cell).kept = kept
+        if path is not None and not self._registry.register_path(path, pid):
+            holder = self._registry.whereis_path(path)
+            self._registry.stop(pid)
+            raise BadInput(f"path {path!r} is held by the living actor {holder}; unregister it")
+        return pid
+
+    def fetch(self, pid: int) -> list[Any]:
+        """What an observed actor has received since the last call, oldest first.
+
+        Includes all that was accepted before the call: waits until it has arrived.
+        """
+        check_pid(pid)
+        with self._table.lock:
+            cell = self._table.get(pid)
+            if cell is None:
+                raise ActorDead(f"actor {pid} has ended, and with it what it kept")
+            kept = None if cell.ties is None else cell.ties.kept
+            if kept is None:
+                raise ActorError(
+                    f"actor {pid} is a {cell.spec.kind} actor and keeps nothing; get_messages"
+                    " works on those of spawn_observed_handler and spawn_with_path_observed"
+                )
+            if not cell.ready:
+                return _clear(kept)
+            waiter = Waiter()
+            self._delivery.mark(cell, FenceMarker(waiter.settle))
+        self._delivery.poke(cell)
+        waiter.wait(FETCH_TIMEOUT_S)
+        return _clear(kept)
+
+    def _spec(
+        self,
+        kind: str,
+        budget: int,
+        receives_system: bool = False,
+        capacity: Optional[int] = None,
+        slow_start: bool = False,
+    ) -> ActorSpec:
+        key = (kind, budget, receives_system, capacity)
+        spec = self._specs.get(key)
+        if spec is None or type(budget) is not int or type(receives_system) is not bool:
+            whole_number("budget", budget, least=1, most=BUDGET_MAX)
+            if type(receives_system) is not bool:
+                raise TypeError(f"trap_exit is True or False, not {receives_system!r}")
+            spec = ActorSpec(kind, budget, receives_system, capacity, slow_start)
+            if len(self._specs) < 1000:
+                self._specs[key] = spec
+        return spec
+
+
+def _clear(kept: list[Any]) -> list[Any]:
+    # In two steps, between which the carrier may append: hence the length.
+    messages = kept[:]
+    del kept[: len(messages)]
+    return messages
+
+
+def check_handler(handler: object) -> None:
+    """Raise TypeError unless the handler is an ordinary callable."""
+    code = getattr(handler, "__code__", None)
+    if code is not None:
+        if not code.co_flags & (CO_COROUTINE | CO_ASYNC_GENERATOR):
+            return
+    elif not callable(handler):
+        raise TypeError(
+            f"a handler is a callable that takes one message, not {handler!r}"
+            f" of type {type(handler).__name__}"
+        )
+    elif not iscoroutinefunction(getattr(handler, "__call__", None)) and not (
+        iscoroutinefunction(getattr(handler, "func", None))
+    ):
+        return
+    raise TypeError(
+        f"handler {handler!r} is async; Iris calls handlers on greenlets, where `await` has no"
+        " loop. Write a plain function, or bridge to asyncio with iris.interop"
+    )

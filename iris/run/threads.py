@@ -1,0 +1,69 @@
+"""How many threads pull actors may have: a count against a limit of the process."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from iris.errors import LimitReached
+from iris.run.native import new_rlock
+
+PULL_THREADS_MOST = 8192
+"""More threads than this make every switch slower and no work faster."""
+
+
+def process_thread_limit() -> Optional[int]:
+    """How many threads the limits of this process leave; None where nothing tells."""
+    limits = []
+    try:
+        import resource
+
+        soft = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+        if soft != resource.RLIM_INFINITY and soft > 0:
+            limits.append(soft)
+    except (ImportError, AttributeError, ValueError, OSError):
+        pass
+    for name, share in (
+        ("/proc/sys/kernel/threads-max", 1),
+        ("/proc/sys/vm/max_map_count", 2),  # A thread's stack and its guard are two maps.
+        ("/sys/fs/cgroup/pids.max", 1),
+        ("/sys/fs/cgroup/pids/pids.max", 1),
+    ):
+        try:
+            with open(name, encoding="ascii") as file:
+                limits.append(int(file.read()) // share)
+        except (OSError, ValueError):
+            continue
+    return min(limits) if limits else None
+
+
+def default_pull_threads_max() -> int:
+    """min(8192, half of what the process limits leave), at least 1."""
+    left = process_thread_limit()
+    return PULL_THREADS_MOST if left is None else max(1, min(PULL_THREADS_MOST, left // 2))
+
+
+class ThreadLimit:
+    """Counts the threads of the pull actors of one runtime."""
+
+    __slots__ = ("_lock", "limit", "taken")
+
+    def __init__(self, limit: Optional[int]) -> None:
+        self.limit = default_pull_threads_max() if limit is None else limit
+        self.taken = 0
+        self._lock = new_rlock()
+
+    def take(self) -> None:
+        """Take one thread; LimitReached when there is none left."""
+        with self._lock:
+            if self.taken >= self.limit:
+                raise LimitReached(
+                    f"all {self.limit} threads for pull actors are in use (pull_threads_max);"
+                    " stop some pull actors, use push actors, or raise the limit with"
+                    f" Runtime(pull_threads_max={2 * self.limit})"
+                )
+            self.taken += 1
+
+    def give_back(self) -> None:
+        """A thread has ended."""
+        with self._lock:
+            self.taken -= 1

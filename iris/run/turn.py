@@ -1,0 +1,233 @@
+"""The turn: one visit to a cell. Its system lane, then user messages up to its budget.
+
+`make_slice` builds the loop that visits one ready cell after the other; every name in it
+is a local, for this is where the time goes. An exception of a handler ends here and only
+reaches the actor's own end. The order of the statements at a turn's end is the ready
+protocol (docs/adr/0002), checked by tests/core/test_ready_protocol.py: change both or none.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from iris.core.cell import DEAD, STOPPING, ActorCell
+from iris.core.mailbox import Lock
+from iris.core.messages import EndMarker, FenceMarker, Marker, SwapMarker
+from iris.run.carrier import Carrier, Slice
+from iris.run.context import Place
+
+STRIDE_MAX = 16
+"""Messages between two looks at the clock while handlers are fast: a look costs 40-80 ns."""
+
+SLOW_STRIDE_S = 0.0005
+"""A stride that took longer than this makes the next one shorter."""
+
+_OVER = (STOPPING, DEAD)
+# DEAD while a turn runs: the actor was orphaned, and its turn has come back after all.
+
+
+class Ends:
+    """What a turn calls when an actor ends in it; `Lifecycle` fills it in."""
+
+    __slots__ = ("apply_swap", "bury", "fail", "finish_stopped", "mark_ended")
+
+    fail: Callable[[ActorCell, BaseException, Any, bool], None]
+    # (cell, error, message, whether it was a user message) -> the actor's end
+    finish_stopped: Callable[[ActorCell], None]
+    # The cell is STOPPING and nothing of it runs.
+    bury: Callable[[ActorCell], None]
+    # The cell is DEAD: settle the fate of what late senders appended.
+    apply_swap: Callable[[ActorCell, SwapMarker], None]
+    # The cell's new behaviour begins here.
+    mark_ended: Callable[[ActorCell, EndMarker], None]
+    # The cell ends here: make it STOPPING.
+
+
+def make_slice(
+    carrier: Carrier, ends: Ends, lock: Lock, clock: Callable[[], float]
+) -> Slice:
+    """Build the function that runs turns until the slice is over."""
+    runqueue = carrier.runqueue
+    popleft = runqueue.popleft
+    append = runqueue.append
+    long_turn = make_long_turn(carrier, ends, lock, clock)
+    fail, bury = ends.fail, ends.bury
+
+    def run_slice(place: Place, slice_end: float, turn_end: float) -> None:
+        epoch = carrier.epoch
+        while runqueue:
+            cell = popleft()
+            if cell.running:
+                # A second entry of a cell whose handler is blocked: its own end of turn
+                # looks at the lane again.
+                continue
+            place.cell = cell
+            lane = cell.user
+            try:
+                if (
+                    len(lane) == 1
+                    and not cell.special
+                    and cell.rest is None
+                    and cell.admission is None
+                ):
+                    # The commonest turn, written out: saves a call of 120 ns in ping-pong.
+                    # The length is read before `special`, which is set before a marker is
+                    # appended: so what is taken here is a plain message.
+                    cell.running = 2
+                    message = lane.pop(0)  # type: ignore[call-arg]
+                    try:
+                        cell.handler(message)
+                    except BaseException as error:
+                        fail(cell, error, message, True)
+                    else:
+                        carrier.handled += 1
+                else:
+                    cell.running = 1
+                    long_turn(cell, turn_end)
+            except BaseException:
+                # Ctrl-C inside Iris itself, or a bug: the cell must not be lost with it.
+                cell.running = 0
+                append(cell)
+                raise
+            cell.running = 0
+            if cell.state is DEAD:
+                bury(cell)
+            elif lane or cell.rest is not None or cell.special:
+                append(cell)
+            else:
+                cell.ready = False
+                # Not ready first, THEN a look: a sender who saw `ready` did not queue it.
+                if (lane or cell.special) and not cell.ready:
+                    cell.ready = True
+                    append(cell)
+            if epoch != carrier.epoch:
+                carrier.nudge()
+                return
+            now = clock()
+            carrier.looked_at = now
+            if now >= slice_end:
+                return
+
+    return run_slice
+
+
+def make_long_turn(
+    carrier: Carrier, ends: Ends, lock: Lock, clock: Callable[[], float]
+) -> Callable[[ActorCell, float], None]:
+    """Build the general turn: system lane, markers, a budget, a cut by the clock."""
+    fail = ends.fail
+    serve = make_serve(ends)
+    pass_markers = make_pass_markers(ends, lock)
+
+    def long_turn(cell: ActorCell, turn_end: float) -> None:
+        message: Any = None
+        left = cell.spec.budget
+        try:
+            while left > 0:
+                if cell.special and serve(cell):
+                    return
+                rest = cell.rest or cell.refill()
+                if not rest:
+                    cell.rest = None
+                    return
+                size = min(left, len(rest), carrier.stride)
+                control = cell.control
+                if control is not None and control.marks:
+                    # Read after the batch was taken: see the invariant of `marks`.
+                    size = pass_markers(cell, rest, size)
+                handler = cell.handler
+                take = rest.pop
+                running = 1
+                for running in range(2, size + 2):
+                    cell.running = running
+                    message = take()
+                    handler(message)
+                    if cell.special:
+                        break
+                started = running - 1
+                carrier.handled += started
+                cell.running = 1
+                left -= started
+                if not rest:
+                    cell.rest = None
+                now = clock()
+                if now - carrier.looked_at > SLOW_STRIDE_S:
+                    carrier.stride = max(1, carrier.stride // 4)
+                elif carrier.stride < STRIDE_MAX:
+                    carrier.stride += 1
+                carrier.looked_at = now
+                if now >= turn_end:
+                    return
+        except BaseException as error:
+            started = cell.running - 1
+            if started:
+                carrier.handled += started - 1
+            fail(cell, error, message, started > 0)
+
+    return long_turn
+
+
+def make_serve(ends: Ends) -> Callable[[ActorCell], bool]:
+    """Build the visit to the system lane; it returns True when the actor has ended."""
+
+    def serve(cell: ActorCell) -> bool:
+        cell.special = False
+        # Cleared first, THEN a look: whoever appends from now on sets it again.
+        if cell.state in _OVER:
+            ends.finish_stopped(cell)
+            return True
+        control = cell.control
+        if control is None:
+            return False
+        if control.marks:
+            cell.special = True
+        items = control.items
+        # Only what is here now: a flood of system messages must not hold the carrier.
+        for _ in range(len(items)):
+            item = items.pop(0)
+            if type(item) is SwapMarker:
+                ends.apply_swap(cell, item)
+            else:
+                cell.handler(item)
+            if cell.state in _OVER:
+                ends.finish_stopped(cell)
+                return True
+        if items:
+            cell.special = True
+        return False
+
+    return serve
+
+
+def make_pass_markers(ends: Ends, lock: Lock) -> Callable[[ActorCell, list[Any], int], int]:
+    """Build the passage over markers that stand first in a batch."""
+
+    def pass_markers(cell: ActorCell, rest: list[Any], size: int) -> int:
+        """Act on the markers before the next message.
+
+        Returns how many of the next `size` messages come before the next marker.
+        """
+        control = cell.control
+        assert control is not None
+        passed = []
+        while rest and isinstance(rest[-1], Marker):
+            passed.append(rest.pop())
+            if type(passed[-1]) is EndMarker:
+                break
+        with lock:
+            control.marks -= len(passed)
+        for marker in passed:
+            if type(marker) is SwapMarker:
+                ends.apply_swap(cell, marker)
+            elif type(marker) is FenceMarker:
+                marker.reached()
+            else:
+                assert type(marker) is EndMarker
+                ends.mark_ended(cell, marker)
+                return 0
+        plain = 0
+        while plain < size and plain < len(rest) and not isinstance(rest[-1 - plain], Marker):
+            plain += 1
+        return plain
+
+    return pass_markers

@@ -1,0 +1,63 @@
+"""What every test gets: a watchdog, the `live` marker, Hypothesis without a stopwatch.
+
+Left out on purpose: fixtures of the runtime. A test makes its own runtime, so that the
+file shows what it runs with; `iris.testing` is the shared part, and it is product.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+from typing import Any, Optional
+
+import hypothesis
+import pytest
+
+HANG_S = 120.0
+"""A test, a collection or an interpreter's exit that takes longer hangs. The slowest test
+takes seconds; the rest is for PyPy warming up on a machine that runs two environments."""
+
+# A deadline on one example measures the machine, not the code: PyPy compiles in the middle
+# of the first ones. An example that never ends is the watchdog's.
+hypothesis.settings.register_profile("iris", deadline=None)
+hypothesis.settings.load_profile("iris")
+
+_report_to: Optional[Any] = None
+
+
+def _rearm() -> None:
+    """Give whatever comes next `HANG_S`; then the tracebacks of all threads, and exit code 1.
+
+    It is the C thread of faulthandler that watches, because a hung runtime may hold up
+    everything that is written in Python: the hub, signal handlers, other threads.
+    """
+    if _report_to is not None:
+        faulthandler.dump_traceback_later(HANG_S, exit=True, file=_report_to)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker and keep the real stderr, which is not captured at this moment."""
+    global _report_to  # the hooks below have no other common place
+    config.addinivalue_line(
+        "markers",
+        "live: runs real threads, sockets or processes and the real clock; "
+        "all other tests run in simulation or on values",
+    )
+    if not config.getoption("usepdb"):  # who debugs may take all the time
+        _report_to = os.fdopen(os.dup(2), "w")
+
+
+def pytest_sessionstart() -> None:
+    """Watch the collection, which imports every test file."""
+    _rearm()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logstart() -> None:
+    """Watch one test, its fixtures included."""
+    _rearm()
+
+
+def pytest_unconfigure() -> None:
+    """Watch the exit of the interpreter; armed to the end, since Iris must never hold it up."""
+    _rearm()

@@ -1,0 +1,58 @@
+"""The lines of the demonstration, as text."""
+
+from __future__ import annotations
+
+from iris.demo import report
+from iris.demo.figures import SIMPLE, Trend
+from iris.demo.ledger import Check
+from iris.demo.tally import FAILURES_SHOWN_MAX, Failure, Summary, Tally
+
+
+def tally_of_two() -> Tally:
+    tally = Tally()
+    tally.add_summary(
+        Summary("MSFT", 1, SIMPLE, "2000-01-01", 39.81, 1234.5, 0.0567, Trend(-0.0123, 0.98))
+    )
+    tally.add_summary(Summary("A", 2, SIMPLE, "2000-02-01", 1.0, 1.0, None, None))
+    tally.add_failure(Failure(7, "Panic", "BadRow: line 3: no"))
+    return tally
+
+
+def test_table_is_aligned_sorted_and_marks_what_is_not_known():
+    assert report.table(tally_of_two()) == [
+        "",
+        "symbol  rows        from          to   last      mean  volatility %  trend % a row   fit",
+        "A          1  2000-02-01  2000-02-01   1.00      1.00             -              -     -",
+        "MSFT       1  2000-01-01  2000-01-01  39.81  1,234.50          5.67          -1.23  0.98",
+    ]
+
+
+def test_table_of_nothing_is_nothing():
+    assert report.table(Tally()) == []
+
+
+def test_progress_names_the_queue_only_while_there_is_one():
+    text = report.progress(tally_of_two(), 1000, 16)
+    assert text == (
+        "3 of 1,000 rows done: 2 summarised, 1 failed, 2 symbols, 16 waiting at the intake"
+    )
+    assert "waiting" not in report.progress(tally_of_two(), 1000, None)
+
+
+def test_failure_names_actor_reason_and_error():
+    assert report.failure(Failure(7, "Panic", "BadRow: line 3: no")) == (
+        "actor 7 ended with Panic: BadRow: line 3: no"
+    )
+
+
+def test_failures_beyond_those_shown_are_counted():
+    tally = Tally()
+    assert report.failures_left_out(tally) == []
+    for number in range(FAILURES_SHOWN_MAX + 3):
+        tally.add_failure(Failure(number, "Panic", "no"))
+    assert report.failures_left_out(tally) == ["... and 3 more like these"]
+
+
+def test_accounting_marks_the_sum_that_is_off():
+    lines = report.accounting([Check("rows 3 = 3 done", 3, 3), Check("rows 5 = 3 done", 5, 3)])
+    assert lines[2:] == ["  ok   rows 3 = 3 done", "  OFF  rows 5 = 3 done, off by -2"]
