@@ -109,33 +109,32 @@ def lateness_s(arrivals_s: list[float], origin_s: float, loaded: int) -> tuple[l
     """Compare the arrivals of an interval timer with its grid origin + k * PERIOD_S.
 
     A late interval fires once and not in a burst, so a firing may stand for several points of the
-    grid, and an arrival alone does not say which point it belongs to. Hence the run ends with some
-    firings on an idle queue, which are late by less than a period: they tell how many points were
-    skipped in all. An arrival is compared with the oldest point that it may stand for, and points
-    are skipped only while skips are left, so without skips the result is exact; with many it is
-    rather too low than too high, which is why their number is shown.
+    grid, and an arrival alone does not say which. Two things are known: the run ends with firings
+    on an idle queue, late by less than a period, which tell how many points were skipped in all;
+    and nothing arrives before it is due. An arrival is compared with the oldest point that it may
+    stand for, and points are taken as skipped as soon as that is possible. So without skips the
+    result is exact; with many it is rather too low than too high, and their number is returned.
 
     Args:
-        arrivals_s: when each firing was handled; the first `loaded` of them under load, the others
-        idle.
+        arrivals_s: when each firing was handled; the first `loaded` under load, the others idle.
         origin_s: when the timer was started.
         loaded: how many arrivals to report.
 
     Returns:
         The lateness of each loaded arrival, and the number of skipped points.
     """
-    last_point = int((arrivals_s[-1] - origin_s) / PERIOD_S)
-    skipped = left = max(0, last_point - len(arrivals_s))
+    # skips_max[i]: how many points may have been skipped before arrival i.
+    skips_max = [int((at_s - origin_s) / PERIOD_S) - i for i, at_s in enumerate(arrivals_s, 1)]
+    for i in range(len(skips_max) - 1, 0, -1):
+        skips_max[i - 1] = max(0, min(skips_max[i - 1], skips_max[i]))
     late_s = []
-    point = 0
-    for arrival_s in arrivals_s[:loaded]:
-        point += 1
-        late = arrival_s - origin_s - point * PERIOD_S
+    skipped = 0
+    for i in range(loaded):
+        skipped = min(skipped, skips_max[i])
+        late = arrivals_s[i] - origin_s - (i + 1 + skipped) * PERIOD_S
         late_s.append(late)
-        passed = min(left, int(max(late, 0.0) / PERIOD_S))
-        point += passed
-        left -= passed
-    return late_s, skipped
+        skipped += int(max(late, 0.0) / PERIOD_S)
+    return late_s, max(0, skips_max[-1])
 
 
 def lateness_figures(late_s: list[float], skipped: int, storm_rate: float) -> Figures:

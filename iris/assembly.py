@@ -35,7 +35,7 @@ from iris.run.delivery import Delivery
 from iris.run.hub import GeventHub, leave_hub, prepare, run_hub
 from iris.run.lifecycle import Lifecycle
 from iris.run.native import allocate_lock, new_rlock, start_thread
-from iris.run.pull import PullRunner, PullShared
+from iris.run.pull import Bedroom, PullShared, Threads
 from iris.run.push import PushRunner
 from iris.run.registry import Registry
 from iris.run.spawning import Spawning
@@ -137,7 +137,10 @@ def build(config: Config, hub: str = "thread") -> System:
     if hub not in HUBS:
         raise BadInput(f"hub={hub!r} is unknown; give {' or '.join(map(repr, HUBS))}")
     prepare()
-    system = assemble(config, deque(), monotonic, config.slice_s, random.SystemRandom())
+    system = assemble(
+        config, deque(), monotonic, config.slice_s, random.SystemRandom(),
+        lambda carrier, runtime: Threads(config, runtime),
+    )  # fmt: skip
     if hub == "current":
         gevent_hub = GeventHub()
         _set_leave(system, system.carrier.detach, lambda timeout_s: None)
@@ -154,7 +157,7 @@ def assemble(
     clock: Callable[[], float],
     slice_s: float,
     generator: random.Random,
-    new_pull: Callable[[PullShared], Any] = PullRunner,
+    make_bedroom: Callable[[Carrier, Callable[[], Any]], Bedroom],
 ) -> System:
     """Wire the parts of a runtime that is not attached to a hub yet."""
     system = System(config)
@@ -185,7 +188,7 @@ def assemble(
     carrier.run_slice = make_slice(carrier, ends, lock, clock)
     carrier.fire = timing.fire
 
-    pull = PullShared(lifecycle, config, lambda: Place(None, runtime), swapping.apply)
+    pull = PullShared(lifecycle, make_bedroom(carrier, runtime), clock, swapping.apply)
     push = PushRunner(carrier)
 
     def pulled() -> list[tuple[int, ActorCell]]:
@@ -194,9 +197,7 @@ def assemble(
     system.bounds, system.delivery, system.hooks = Bounds(table), delivery, hooks
     system.registry, system.swapping, system.timing = registry, swapping, timing
     system.snapshot = Snapshot(table, fates, lambda: carrier.handled, pulled)
-    system.spawning = Spawning(
-        lifecycle, table, delivery, registry, push, pull, new_pull
-    )
+    system.spawning = Spawning(lifecycle, table, delivery, registry, push, pull)
     system.closing = Closing(
         table, fates, lifecycle, carrier, pulled, clock, runtime, system.closed
     )

@@ -18,6 +18,7 @@ from typing import Any, Callable
 import iris
 from iris.config import BUDGET_DEFAULT, Config
 from iris.run import clock
+from iris.run.threads import default_pull_threads_max
 from iris.screen import Screen
 
 try:
@@ -28,11 +29,12 @@ except ImportError:  # Not a Unix.
 PACKAGES = ("gevent", "greenlet", "msgpack", "cffi")
 
 KERNEL_THREADS_MAX = Path("/proc/sys/kernel/threads-max")
+MEMORY_MAPS_MAX = Path("/proc/sys/vm/max_map_count")
 CGROUP_PIDS_MAX = Path("/sys/fs/cgroup/pids.max")
 
 SELF_CHECK_TIMEOUT_S = 10.0
 
-NO_VALUE = {"versions": "not installed", "defaults": "automatic", "self-check": "none"}
+NO_VALUE = {"versions": "not installed", "self-check": "none"}
 """What None means in a section, for people; elsewhere the fact could not be had."""
 
 Section = dict[str, Any]
@@ -49,7 +51,7 @@ def examine(new_runtime: Callable[[], iris.Runtime] = iris.Runtime) -> dict[str,
         "versions": _versions(),
         "hub": _hub(),
         "limits": _limits(),
-        "defaults": {"budget": BUDGET_DEFAULT, **asdict(Config())},
+        "defaults": _defaults(),
         "compute": {"sidecar": "not built in this version"},
         "self-check": self_check,
     }
@@ -148,10 +150,17 @@ def _limits() -> Section:
         "threads_of_user": _rlimit("RLIMIT_NPROC"),
         "threads_of_kernel": _number_in(KERNEL_THREADS_MAX),
         "threads_of_cgroup": _number_in(CGROUP_PIDS_MAX),
+        "memory_maps": _number_in(MEMORY_MAPS_MAX),
         "open_files": _rlimit("RLIMIT_NOFILE"),
         "stack_bytes": _rlimit("RLIMIT_STACK"),
         "recursion": sys.getrecursionlimit(),
     }
+
+
+def _defaults() -> Section:
+    # What a `Runtime()` made here would have: the threads depend on the limits above.
+    config = {**asdict(Config()), "pull_threads_max": default_pull_threads_max()}
+    return {"budget": BUDGET_DEFAULT, **config}
 
 
 def _rlimit(name: str) -> Any:

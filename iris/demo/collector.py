@@ -7,7 +7,7 @@ monitors them: the runtime sends it a DOWN message with the reason.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 import iris
 from iris.demo import report
@@ -39,7 +39,7 @@ class Collector:
 
     def run(self, mailbox: iris.PyMailbox) -> None:
         """The body of the actor."""
-        takers = {
+        takers: dict[type, Callable[[Any], object]] = {
             Summary: self.tally.add_summary,
             iris.PySystemMessage: self._take_system,
             ProgressDue: self._take_progress,

@@ -105,7 +105,7 @@ def run(
     try:
         plan = _plan(options, path)
         out.line(_opening(plan))
-        with _malformed_rows_unlogged():
+        with _expected_crashes_unlogged():
             outcome = _streamed(plan, out, pause)
     except BadFile as error:
         out.clear()
@@ -169,19 +169,23 @@ def _streamed(plan: Plan, out: Screen, pause: Callable[[float], None]) -> Outcom
 
 
 @contextlib.contextmanager
-def _malformed_rows_unlogged() -> Iterator[None]:
-    """Keep the crashes that the collector reports from being logged with a traceback too."""
+def _expected_crashes_unlogged() -> Iterator[None]:
+    """Keep two kinds of crash from being logged with a traceback; the rest has to be seen.
 
-    def wanted(record: logging.LogRecord) -> bool:
-        return record.exc_info is None or not isinstance(record.exc_info[1], BadRow)
+    A malformed row is reported by the collector. And an actor that is at work when Ctrl-C
+    shuts the runtime down finds it closed.
+    """
 
-    # Everything else that Iris logs is a fault, and has to be seen.
+    def is_news(record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, (BadRow, iris.RuntimeClosed))
+
     log = logging.getLogger("iris")
-    log.addFilter(wanted)
+    log.addFilter(is_news)
     try:
         yield
     finally:
-        log.removeFilter(wanted)
+        log.removeFilter(is_news)
 
 
 def _tree(rt: iris.Runtime, plan: Plan, collector: int) -> int:

@@ -122,6 +122,15 @@ class Carrier:
         assert self._hub is not None
         return self._hub.later(delay_s, call)
 
+    def start_greenlet(self, entry: Callable[[], None]) -> None:
+        """Run `entry` in a greenlet of its own, beginning soon. From any thread."""
+
+        def begin() -> None:
+            assert self._hub is not None
+            self._hub.new_greenlet(entry).switch()
+
+        self.post(begin)
+
     def pump(self) -> None:
         """Run turns for one slice. The hub calls it; it never blocks and never raises."""
         if self._stopped:

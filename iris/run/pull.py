@@ -1,13 +1,13 @@
 """Pull actors: a function on a thread of its own that takes its messages itself.
 
 The thread is the owner of the cell's mailbox. `PullRunner` is the cell's runner and
-`PyMailbox` what the function gets. The lock is only for waiting: a message is appended
-without it, and nobody touches it while the actor is busy.
+`PyMailbox` what the function gets. Taking a message needs no lock; the bed is only for
+waiting, and nobody touches it while the actor is busy.
 """
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Protocol
 
 from iris.config import Config, seconds
 from iris.core.cell import DEAD, STOPPING, ActorCell
@@ -21,50 +21,95 @@ from iris.core.messages import (
     swap_message,
 )
 from iris.errors import ActorStopped, LimitReached
-from iris.run.clock import monotonic
+from iris.run.bed import Bed, ThreadBed
 from iris.run.context import Place, enter, leave
 from iris.run.hub import drop_hub_of_thread
 from iris.run.lifecycle import Lifecycle
-from iris.run.native import allocate_lock, start_thread
+from iris.run.native import start_thread
 from iris.run.threads import ThreadLimit
-from iris.run.waiter import LOCK_WAIT_MAX_S
 
 _NOTHING = object()
+
+
+class Bedroom(Protocol):
+    """How the pull actors of a runtime are run: on threads, or as greenlets of a hub."""
+
+    def make_bed(self) -> Bed:
+        """A place to sleep for one actor."""
+
+    def start(self, entry: Callable[[], None]) -> None:
+        """Run `entry` beside everything else; LimitReached when that is impossible."""
+
+    def place(self) -> Place:
+        """Where the actor's code runs."""
+
+    def ended(self) -> None:
+        """By the actor's thread or greenlet: its code has ended."""
+
+
+class Threads:
+    """One real thread for each pull actor."""
+
+    __slots__ = ("_limit", "_runtime", "_stack_bytes")
+
+    def __init__(self, config: Config, runtime: Callable[[], Any]) -> None:
+        self._limit = ThreadLimit(config.pull_threads_max)
+        self._stack_bytes = config.pull_stack_bytes
+        self._runtime = runtime
+
+    def make_bed(self) -> Bed:
+        return ThreadBed()
+
+    def start(self, entry: Callable[[], None]) -> None:
+        self._limit.take()
+        try:
+            start_thread(entry, self._stack_bytes)
+        except RuntimeError as error:
+            self._limit.give_back()
+            raise LimitReached(
+                f"the process can start no more threads ({error}); {self._limit.taken} pull"
+                " actors of this runtime have one now. Stop some, or raise the limits of the"
+                " process (ulimit -u, threads-max, max_map_count)"
+            ) from error
+
+    def place(self) -> Place:
+        return Place(None, self._runtime)
+
+    def ended(self) -> None:
+        self._limit.give_back()
+        drop_hub_of_thread()
 
 
 class PullShared:
     """What all pull actors of a runtime have in common."""
 
-    __slots__ = ("apply_swap", "config", "lifecycle", "living", "place", "threads")
+    __slots__ = ("apply_swap", "bedroom", "clock", "lifecycle", "living")
 
     def __init__(
         self,
         lifecycle: Lifecycle,
-        config: Config,
-        place: Callable[[], Place],
+        bedroom: Bedroom,
+        clock: Callable[[], float],
         apply_swap: Callable[[ActorCell, SwapMarker], None],
     ) -> None:
         self.lifecycle = lifecycle
-        self.config = config
-        self.place = place
+        self.bedroom = bedroom
+        self.clock = clock
         self.apply_swap = apply_swap
-        self.threads = ThreadLimit(config.pull_threads_max)
         self.living: dict[int, PullRunner] = {}
-        # By pid. Each thread adds and removes its own; single dict operations.
+        # By pid. Each actor adds and removes itself; single dict operations.
 
 
 class PullRunner:
     """Runs one pull actor."""
 
-    __slots__ = ("_lock", "_shared", "cell", "closed", "received", "told_closed")
+    __slots__ = ("_bed", "_shared", "cell", "closed", "received", "told_closed")
 
     cell: ActorCell
 
     def __init__(self, shared: PullShared) -> None:
         self._shared = shared
-        self._lock = allocate_lock()
-        self._lock.acquire()
-        # Held while nobody has a wake-up for the owner; released once per wake-up.
+        self._bed = shared.bedroom.make_bed()
         self.received = 0
         # Owner only: user messages taken. The last one is being handled while
         # `cell.running` is 2.
@@ -79,30 +124,20 @@ class PullRunner:
         self.cell = cell
         cell.ready = True
         cell.running = 1
-        shared.threads.take()
         shared.living[cell.pid] = self
         try:
-            start_thread(self._main, shared.config.pull_stack_bytes)
-        except RuntimeError as error:
+            shared.bedroom.start(self._main)
+        except LimitReached:
             del shared.living[cell.pid]
-            shared.threads.give_back()
-            raise LimitReached(
-                f"the process can start no more threads ({error}); {shared.threads.taken}"
-                " pull actors have one now. Stop some, or raise the limits of the process"
-                " (ulimit -u, threads-max, max_map_count)"
-            ) from error
+            raise
 
     def wake(self, cell: ActorCell) -> None:
-        """Wake the thread, which waits or is about to."""
+        """Wake the owner, which sleeps or is about to."""
         if cell.state is DEAD:
             self._shared.lifecycle.bury(cell)
             return
         cell.ready = True
-        try:
-            self._lock.release()
-        except RuntimeError:
-            # Two senders saw the same waiting owner; one wake-up is as good as two.
-            pass
+        self._bed.wake()
 
     def stop(self, cell: ActorCell) -> None:
         """Wake a waiting `recv`, which then says that the mailbox is closed."""
@@ -116,7 +151,7 @@ class PullRunner:
 
     def _main(self) -> None:
         shared, cell = self._shared, self.cell
-        place = shared.place()
+        place = shared.bedroom.place()
         place.cell = cell
         error: Optional[BaseException] = None
         try:
@@ -130,8 +165,7 @@ class PullRunner:
             shared.lifecycle.report(raised)
         finally:
             leave()
-            shared.threads.give_back()
-            drop_hub_of_thread()
+            shared.bedroom.ended()
 
     def _end(self, error: Optional[BaseException]) -> None:
         shared, cell = self._shared, self.cell
@@ -161,7 +195,7 @@ class PullRunner:
             if self.closed:
                 return self._say_closed()
             if timeout is not None and end is None:
-                end = monotonic() + timeout
+                end = self._shared.clock() + timeout
             if not self._wait(end):
                 return None
 
@@ -188,7 +222,7 @@ class PullRunner:
                 self._took()
                 return message
             if timeout is not None and end is None:
-                end = monotonic() + timeout
+                end = self._shared.clock() + timeout
             if not self._wait(end, place):
                 return None
 
@@ -294,14 +328,14 @@ class PullRunner:
             cell.ready = True
             return True
         if end is None:
-            self._lock.acquire()
+            self._bed.sleep(None)
             return True
-        left = min(end - monotonic(), LOCK_WAIT_MAX_S)
-        if left > 0 and self._lock.acquire(True, left):
+        left = end - self._shared.clock()
+        if left > 0 and self._bed.sleep(left):
             return True
         cell.ready = True
         # The last moment counts: what came while we gave up is taken, not left.
-        return monotonic() < end or cell.special or len(cell.user) > looked
+        return self._shared.clock() < end or cell.special or len(cell.user) > looked
 
 
 class PyMailbox:

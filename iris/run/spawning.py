@@ -12,6 +12,7 @@ from typing import Any, Callable, Optional
 from iris.config import BUDGET_DEFAULT, whole_number
 from iris.core.cell import ActorSpec
 from iris.core.links import ties_of
+from iris.core.messages import FenceMarker
 from iris.core.paths import checked_path
 from iris.core.table import Table
 from iris.errors import ActorDead, ActorError, BadInput
@@ -19,7 +20,6 @@ from iris.run.delivery import Delivery, check_pid
 from iris.run.lifecycle import Lifecycle
 from iris.run.pull import PullRunner, PullShared
 from iris.run.push import PushRunner
-from iris.core.messages import FenceMarker
 from iris.run.registry import Registry
 from iris.run.waiter import Waiter
 
@@ -42,7 +42,6 @@ class Spawning:
         registry: Registry,
         push: PushRunner,
         pull: PullShared,
-        new_pull: Callable[[PullShared], Any] = PullRunner,
     ) -> None:
         self._lifecycle = lifecycle
         self._table = table
@@ -50,7 +49,6 @@ class Spawning:
         self._registry = registry
         self._push = push
         self._pull = pull
-        self._new_pull = new_pull
         self._specs: dict[tuple[Any, ...], ActorSpec] = {}
         self._plain = self._spec("push", BUDGET_DEFAULT)
 
@@ -105,7 +103,7 @@ class Spawning:
         """A pull actor."""
         check_handler(body)
         spec = self._spec("pull", budget, True, None, True)
-        return self._lifecycle.spawn(spec, body, self._new_pull(self._pull))
+        return self._lifecycle.spawn(spec, body, PullRunner(self._pull))
 
     def child_mailbox(
         self, parent: int, body: Callable[[Any], Any], budget: int = BUDGET_DEFAULT
@@ -114,7 +112,7 @@ class Spawning:
         check_pid(parent)
         check_handler(body)
         spec = self._spec("pull", budget, True, None, True)
-        return self._lifecycle.spawn_child(parent, spec, body, self._new_pull(self._pull))
+        return self._lifecycle.spawn_child(parent, spec, body, PullRunner(self._pull))
 
     def observed(self, budget: int = BUDGET_DEFAULT, path: Optional[str] = None) -> int:
         """An actor that keeps what it receives, with a path if one is given."""

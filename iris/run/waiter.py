@@ -10,13 +10,11 @@ import sys
 from typing import Any, Optional
 
 from iris.errors import WouldDeadlock
+from iris.run.bed import LOCK_WAIT_MAX_S
 from iris.run.clock import monotonic, sleep
 from iris.run.context import Home, current_greenlet, here
 from iris.run.hub import Port, port_of_thread
 from iris.run.native import allocate_lock
-
-LOCK_WAIT_MAX_S = 1e6
-"""Longest single wait for a lock; longer ones overflow on some platforms, so they are cut up."""
 
 
 class Waiter:

@@ -1,0 +1,129 @@
+"""A hub without an event loop: virtual time, one thread, driven step by step.
+
+The carrier, the turns and the waiters that run on it are the real ones. What happens next
+is decided by the run queue's seed and by the clock that the driver moves.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import Any, Callable, Optional
+
+from iris.errors import IrisError
+from iris.run.context import current_greenlet
+
+
+class ManualClock:
+    """Seconds that pass only when told to."""
+
+    __slots__ = ("now",)
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class _Call:
+    """A delayed call; closing it takes it back."""
+
+    __slots__ = ("call",)
+
+    def __init__(self, call: Optional[Callable[[], Any]]) -> None:
+        self.call = call
+
+    def close(self) -> None:
+        self.call = None
+
+
+class SimHub:
+    """The hub of a simulated runtime. Used from one greenlet, the one that drives it."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        from greenlet import greenlet
+
+        self.clock = clock
+        self._new = greenlet
+        self._driver = current_greenlet() or _main_greenlet()
+        self._pump: Callable[[], None] = _nothing
+        self._woken = False
+        self._armed: Optional[float] = None
+        self._calls: list[tuple[float, int, _Call]] = []
+        self._order = 0
+        self._error: Optional[BaseException] = None
+
+    # -- the Hub protocol ----------------------------------------------------------------
+
+    def start(self, pump: Callable[[], None]) -> None:
+        self._pump = pump
+
+    def wake(self) -> None:
+        self._woken = True
+
+    def arm(self, delay_s: Optional[float]) -> None:
+        self._armed = None if delay_s is None else self.clock.now + max(delay_s, 0.0)
+
+    def later(self, delay_s: float, call: Callable[[], Any]) -> _Call:
+        entry = _Call(call)
+        self._order += 1
+        heapq.heappush(self._calls, (self.clock.now + max(delay_s, 0.0), self._order, entry))
+        return entry
+
+    def new_greenlet(self, run: Callable[[], None]) -> Any:
+        return self._new(run, self._driver)
+
+    def park(self) -> None:
+        self._driver.switch()
+
+    def interrupted(self, error: BaseException) -> None:
+        self._error = error
+
+    def close(self) -> None:
+        self._pump = _nothing
+        self._armed = None
+
+    # -- the driver's side -----------------------------------------------------------------
+
+    def step(self) -> bool:
+        """Run the pump if something has woken it; False when nothing is to be done now."""
+        if current_greenlet() is not self._driver:
+            raise IrisError("a simulated runtime is driven by the greenlet that made it")
+        if not self._woken:
+            return False
+        self._woken = False
+        self._pump()
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+        return True
+
+    def next_time(self) -> Optional[float]:
+        """When the next timer is due; None when there is none."""
+        while self._calls and self._calls[0][2].call is None:
+            heapq.heappop(self._calls)
+        times = [self._calls[0][0]] if self._calls else []
+        if self._armed is not None:
+            times.append(self._armed)
+        return min(times) if times else None
+
+    def move_to(self, time: float) -> None:
+        """Move the clock to a time that no timer precedes, and wake what is due."""
+        self.clock.now = max(self.clock.now, time)
+        while self._calls and self._calls[0][0] <= self.clock.now:
+            entry = heapq.heappop(self._calls)[2]
+            if entry.call is not None:
+                entry.call()
+        if self._armed is not None and self._armed <= self.clock.now:
+            self._armed = None
+            self._woken = True
+
+
+def _main_greenlet() -> Any:
+    import greenlet
+
+    return greenlet.getcurrent()
+
+
+def _nothing() -> None:
+    pass

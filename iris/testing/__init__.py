@@ -1,0 +1,8 @@
+"""Tools for testing actor programs: a runtime whose time and order the test decides.
+
+sim: the simulated runtime. stress: a torture of the real one, `python -m iris.testing.stress`.
+"""
+
+from iris.testing.sim import SimRuntime
+
+__all__ = ["SimRuntime"]

@@ -1,0 +1,182 @@
+"""SimRuntime: a runtime in one thread, with virtual time and a seeded order of turns.
+
+The same seed gives the same run on every interpreter. Nothing happens between two calls
+of the test, so a test needs no sleeping and no polling: it sends, steps, and looks.
+"""
+
+from __future__ import annotations
+
+import random
+from contextlib import contextmanager
+from typing import Any, Callable, Iterator, Optional
+
+from iris.assembly import assemble
+from iris.config import config_of, seconds, whole_number
+from iris.core.runqueue import SeededQueue
+from iris.errors import IrisError
+from iris.lowlevel import PyRuntime
+from iris.run.bed import GreenletBed
+from iris.run.carrier import Carrier
+from iris.run.context import Place, enter, here, leave
+from iris.run.simhub import ManualClock, SimHub
+from iris.run.waiter import Waiter
+from iris.runtime import Runtime
+
+ONE_TURN = -1.0
+"""A slice that is over at once, so that each step of the pump runs a single turn."""
+
+
+class SimRuntime(Runtime):
+    """A `Runtime` that runs only when told to.
+
+    Args:
+        seed: decides which of the ready actors has its turn.
+        **options: as for `iris.Runtime`.
+
+    All calls of `Runtime` are there. Those that wait (`join`, `quiesce`, `get_messages`,
+    `shutdown`, a `send` under policy `block`) run the simulation until they have what they
+    wait for, moving the time if need be. Pull actors run as greenlets: their functions may
+    block in their mailbox, not in the operating system. Use it from one thread.
+    """
+
+    def __init__(self, seed: int = 0, **options: Any) -> None:
+        """Build a runtime at time 0 with nothing to do; see the class."""
+        whole_number("seed", seed, least=0)
+        self.seed = seed
+        generator = random.Random(seed)
+        clock = ManualClock()
+        self._hub = SimHub(clock)
+        runqueue = SeededQueue(seed)
+        system = assemble(config_of(options), runqueue, clock, ONE_TURN, generator, _Greenlets)
+        self._carrier: Carrier = system.carrier
+        self._carrier.attach(self._hub)
+        self._bind(system)
+        self._inner = PyRuntime(system)
+        system.facade = self
+
+    # -- driving ---------------------------------------------------------------------------
+
+    @property
+    def now(self) -> float:
+        """The virtual time in seconds; it starts at 0."""
+        return self._hub.clock.now
+
+    def step(self) -> bool:
+        """Run one turn of one ready actor; False when nothing is ready now."""
+        return self._hub.step()
+
+    def run_until_idle(self, steps_max: int = 1_000_000) -> int:
+        """Run turns until none is ready, without moving the time; returns how many steps.
+
+        Raises:
+            IrisError: it is not idle after `steps_max` steps.
+        """
+        for steps in range(steps_max):
+            if not self._hub.step():
+                return steps
+        raise IrisError(f"not idle after {steps_max} steps; some actors keep each other busy")
+
+    def advance(self, seconds_: float) -> None:
+        """Let time pass: run what is ready, then what each timer on the way brings."""
+        end = self.now + seconds("seconds", seconds_)
+        self.run_until_idle()
+        while True:
+            due = self._hub.next_time()
+            if due is None or due > end:
+                break
+            self._hub.move_to(due)
+            self.run_until_idle()
+        self._hub.move_to(end)
+        self.run_until_idle()
+
+    def sleep(self, seconds_: float) -> None:
+        """In a handler: wait for virtual time to pass, while others run."""
+        Waiter().wait(seconds("seconds", seconds_))
+
+    # -- calls that wait -----------------------------------------------------------------------
+
+    def send(self, pid: int, data: Any) -> bool:
+        """As `Runtime.send`; under policy `block` the simulation runs until there is room."""
+        with self._driving():
+            return bool(self._system.delivery.send(pid, data))
+
+    def get_messages(self, pid: int) -> list[Any]:
+        """As `Runtime.get_messages`."""
+        with self._driving():
+            return super().get_messages(pid)
+
+    def join(self, pid: int, timeout_s: Optional[float] = None) -> bool:
+        """As `Runtime.join`, in virtual time."""
+        with self._driving():
+            return super().join(pid, timeout_s)
+
+    def quiesce(self, timeout_s: float = 0.0) -> bool:
+        """Run until nothing is ready; True when no message is left queued or running."""
+        self.run_until_idle()
+        with self._driving():
+            return super().quiesce(timeout_s)
+
+    def shutdown(self, timeout_s: float = 5.0) -> list[int]:
+        """As `Runtime.shutdown`, in virtual time."""
+        with self._driving():
+            return super().shutdown(timeout_s)
+
+    def _bind(self, system: Any) -> None:
+        self._system = system
+
+    @contextmanager
+    def _driving(self) -> Iterator[None]:
+        """Waiting outside any actor means driving the simulation."""
+        if here() is not None:
+            yield
+            return
+        enter(Place(_Driver(self), _no_runtime))
+        try:
+            yield
+        finally:
+            leave()
+
+
+class _Greenlets:
+    """Pull actors of a simulated runtime: greenlets of its hub."""
+
+    def __init__(self, carrier: Carrier, runtime: Callable[[], Any]) -> None:
+        self._carrier = carrier
+        self._runtime = runtime
+
+    def make_bed(self) -> GreenletBed:
+        return GreenletBed(self._carrier)
+
+    def start(self, entry: Callable[[], None]) -> None:
+        self._carrier.start_greenlet(entry)
+
+    def place(self) -> Place:
+        return Place(self._carrier, self._runtime)
+
+    def ended(self) -> None:
+        pass
+
+
+class _Driver:
+    """The `Home` of the driving greenlet: parking it means running everybody else."""
+
+    def __init__(self, rt: SimRuntime) -> None:
+        self._rt = rt
+        self.post = rt._carrier.post
+        self.later = rt._carrier.later
+
+    def park(self) -> None:
+        """Run one step, or move to the next timer when nothing is ready."""
+        hub = self._rt._hub
+        if hub.step():
+            return
+        due = hub.next_time()
+        if due is None:
+            raise IrisError(
+                "the simulation waits for something that nothing in it can bring about"
+            )
+        hub.move_to(due)
+
+
+def _no_runtime() -> None:
+    return None
