@@ -48,6 +48,7 @@ def run(side: str, workload: str, n: int, repeats: int) -> dict[str, Any]:
         if reason:
             return {"na": reason}
         n = min(n, getattr(module, "LIMITS", {}).get(workload, n))
+        repeats = min(repeats, getattr(module, "REPEATS_MAX", {}).get(workload, repeats))
         repeated = getattr(module, "REPEATED", {}).get(workload)
         if repeated:
             return {"n": n, "repeats": repeated(n, repeats)}

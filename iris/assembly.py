@@ -26,6 +26,7 @@ from iris.errors import BadInput, LimitReached, RuntimeClosed
 from iris.observe.hooks import Hooks
 from iris.observe.snapshot import Snapshot
 from iris.run import process
+from iris.run.bed import Bedroom
 from iris.run.bounds import Bounds
 from iris.run.carrier import Carrier
 from iris.run.clock import monotonic
@@ -34,12 +35,14 @@ from iris.run.context import Place
 from iris.run.delivery import Delivery
 from iris.run.hub import GeventHub, leave_hub, prepare, run_hub
 from iris.run.lifecycle import Lifecycle
+from iris.run.log import Log
 from iris.run.native import allocate_lock, new_rlock, start_thread
-from iris.run.pull import Bedroom, PullShared, Threads
+from iris.run.pull import PullShared
 from iris.run.push import PushRunner
 from iris.run.registry import Registry
 from iris.run.spawning import Spawning
 from iris.run.swapping import Swapping
+from iris.run.threads import Threads
 from iris.run.timing import Timing
 from iris.run.turn import Ends, make_slice
 
@@ -62,15 +65,15 @@ class _Gone:
 class System:
     """The parts of one runtime, as the facades see them."""
 
-    bounds: Any
-    closing: Any
-    delivery: Any
-    hooks: Any
-    registry: Any
-    snapshot: Any
-    spawning: Any
-    swapping: Any
-    timing: Any
+    bounds: Bounds
+    closing: Closing
+    delivery: Delivery
+    hooks: Hooks
+    registry: Registry
+    snapshot: Snapshot
+    spawning: Spawning
+    swapping: Swapping
+    timing: Timing
 
     PARTS = (
         "bounds", "hooks", "registry", "snapshot", "spawning", "swapping", "timing",
@@ -79,10 +82,16 @@ class System:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.carrier: Carrier
+        self.lifecycle: Lifecycle
         self.is_forked = False
         self.table: Table
         self.facade: Any = None
         # The object that users hold; `iris.current().runtime` gives it.
+
+    def refuse(self) -> None:
+        """Raise what a spawn raises in a runtime that is closing, closed or forked."""
+        self.check_usable()
+        raise _closed_error()
 
     def check_usable(self) -> None:
         """Raise RuntimeError in a forked child."""
@@ -102,17 +111,20 @@ class System:
     def forked(self) -> None:
         """This is the copy in a forked child: raise from every call, take no lock."""
         self.is_forked = True
+        self.lifecycle.closing = True
         self.table.forget_all()
         self._replace(_forked_error)
-        self.closing = _Gone(_forked_error)
+        self._replace(_forked_error, ("closing",))
 
-    def _replace(self, error: Callable[[], Exception]) -> None:
-        for part in self.PARTS:
+    def _replace(self, error: Callable[[], Exception], parts: tuple[str, ...] = PARTS) -> None:
+        for part in parts:
             setattr(self, part, _Gone(error))
 
 
 def _closed_error() -> Exception:
-    return RuntimeClosed("the runtime was shut down; make a new one with iris.Runtime()")
+    return RuntimeClosed(
+        "the runtime is shut down or shutting down; make a new one with iris.Runtime()"
+    )
 
 
 def _forked_error() -> Exception:
@@ -139,11 +151,11 @@ def build(config: Config, hub: str = "thread") -> System:
     prepare()
     system = assemble(
         config, deque(), monotonic, config.slice_s, random.SystemRandom(),
-        lambda carrier, runtime: Threads(config, runtime),
+        lambda _, runtime: Threads(config, runtime),
     )  # fmt: skip
     if hub == "current":
         gevent_hub = GeventHub()
-        _set_leave(system, system.carrier.detach, lambda timeout_s: None)
+        _set_leave(system, system.carrier.detach, lambda _: None)
         system.carrier.attach(gevent_hub)
     else:
         _start_hub_thread(system)
@@ -163,19 +175,22 @@ def assemble(
     system = System(config)
     lock = new_rlock()
     table = system.table = Table(generator.randint(1, GENERATION_MAX), lock)
-    fates, timers, hooks = Fates(lock), Timers(), Hooks()
+    fates, timers, log = Fates(lock), Timers(), Log()
+    hooks = Hooks(log.hook_raised)
     names, paths, registers, monitors = Names(), Paths(), Registers(), Monitors()
-    carrier = system.carrier = Carrier(runqueue, timers, clock, slice_s, hooks.failed)
-    delivery = Delivery(table, fates, config.stop_word, system.check_usable)
+    carrier = system.carrier = Carrier(runqueue, timers, clock, slice_s, log.failed)
+    delivery = Delivery(table, carrier, fates, config.stop_word, system.check_usable)
     lifecycle = Lifecycle(
         table, delivery, fates, names, paths, timers, registers, monitors, hooks,
-        config.shutdown_timeout_s,
+        log, config.shutdown_timeout_s,
     )  # fmt: skip
     registry = Registry(table, names, paths, registers, monitors, lifecycle, delivery)
-    swapping = Swapping(table, delivery, registry, hooks)
+    swapping = Swapping(table, delivery, registry, log)
     timing = Timing(table, timers, delivery, clock, carrier.wake)
 
     lifecycle.later = _later(carrier)
+    lifecycle.refuse = system.refuse
+    system.lifecycle = lifecycle
     ends = Ends()
     ends.fail, ends.finish_stopped = lifecycle.fail, lifecycle.finish_stopped
     ends.bury, ends.mark_ended = lifecycle.bury, lifecycle.mark_ended
@@ -213,9 +228,7 @@ def _later(carrier: Carrier) -> Callable[[float, Callable[[], Any]], Any]:
     return later
 
 
-def _set_leave(
-    system: System, leave: Callable[[], None], left: Callable[[float], None]
-) -> None:
+def _set_leave(system: System, leave: Callable[[], None], left: Callable[[float], None]) -> None:
     system.closing.leave = leave
     system.closing.left = left
 
@@ -240,7 +253,7 @@ def _start_hub_thread(system: System) -> None:
     def run() -> None:
         try:
             run_hub(entered)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  # A thread's entry.
             problem.append(error)
             if up.locked():
                 up.release()

@@ -1,13 +1,15 @@
 """The `iris` command: reads the arguments and hands over to the part that does the work.
 
 Exit codes: 0 all is well, 1 a result is wrong (`demo`: the accounting; `doctor`: the
-self-check), 2 the arguments or the file cannot be used, 130 interrupted.
+self-check) or could not be written, 2 the arguments or the file cannot be used, 130
+interrupted, 141 the reader of the output has left.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import json
 import os
 import sys
@@ -19,6 +21,9 @@ import iris
 from iris import doctor
 from iris.demo import run as demo
 from iris.screen import Screen
+
+EXIT_INTERRUPTED, EXIT_READER_GONE = 130, 141
+"""What a shell reports for a program that died of SIGINT or SIGPIPE."""
 
 ROWS_MAX = 100_000_000
 """Hours of streaming. A larger number is more likely a slip of the keyboard."""
@@ -37,13 +42,11 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     out, err = Screen(sys.stdout), Screen(sys.stderr)
     command: Callable[[argparse.Namespace, Screen, Screen], int] = options.command
     try:
-        return command(options, out, err)
+        code = command(options, out, err)
     except KeyboardInterrupt:
         err.line("iris: interrupted")
-        return demo.EXIT_INTERRUPTED
-    finally:
-        if out.error is not None:
-            _give_up_stdout()
+        return EXIT_INTERRUPTED
+    return code if out.error is None else _unwritten(out.error, err)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -125,9 +128,14 @@ def _count(text: str) -> int:
     return number
 
 
-def _give_up_stdout() -> None:
-    """Keep the interpreter from failing once more over a stdout that nobody reads."""
-    # What is left in its buffer is flushed at exit; now that goes nowhere.
-    # Suppressed: a stdout that is not a real file has nothing to flush at exit.
+def _unwritten(error: OSError, err: Screen) -> int:
+    """The exit code of a command whose output did not arrive."""
+    # What is left in the buffer would fail once more at the interpreter's exit, with a
+    # traceback; it is sent nowhere. A stdout that is not a real file has no such problem.
     with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if sys.stdout is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if error.errno == errno.EPIPE:
+        return EXIT_READER_GONE
+    err.line(f"iris: the output cannot be written: {error.strerror}")
+    return 1

@@ -20,7 +20,7 @@ class Facade:
     def _bind(self, system: System) -> None:
         self._system = system
         # The method below is for reading; this saves a call of 50 ns on every message.
-        self.send = system.delivery.send  # type: ignore[method-assign]
+        self.send = system.delivery.send  # type: ignore[method-assign,assignment]
 
     # -- messages ------------------------------------------------------------------------
 
@@ -45,7 +45,7 @@ class Facade:
         From any thread, greenlet, handler, signal handler or `__del__`. Blocks only under
         the overflow policy `block`, in the caller's own way. After shutdown it gives False.
         """
-        return bool(self._system.delivery.send(pid, data))
+        return self._system.delivery.send(pid, data)
 
     def send_named(self, name: str, data: Any) -> bool:
         """Send to the actor with a registered name; False when nobody has it. Like `send`."""
@@ -66,8 +66,7 @@ class Facade:
             ActorDead: the actor has ended.
             ActorError: it is not an observed actor.
         """
-        messages: list[Any] = self._system.spawning.fetch(pid)
-        return messages
+        return self._system.spawning.fetch(pid)
 
     # -- life ----------------------------------------------------------------------------
 
@@ -79,7 +78,7 @@ class Facade:
         Returns:
             False when the actor has ended or is ending already.
         """
-        return bool(self._system.registry.stop(pid))
+        return self._system.registry.stop(pid)
 
     def join(self, pid: int, timeout_s: Optional[float] = None) -> bool:
         """Wait until an actor has ended.
@@ -97,11 +96,11 @@ class Facade:
 
         Blocks the calling thread, or only the calling greenlet where there is a gevent hub.
         """
-        return bool(self._system.registry.join(pid, timeout_s))
+        return self._system.registry.join(pid, timeout_s)
 
     def is_alive(self, pid: int) -> bool:
         """Whether the actor has not ended. One that is stopping still counts as alive."""
-        return bool(self._system.registry.is_alive(pid))
+        return self._system.registry.is_alive(pid)
 
     def link(self, a: int, b: int) -> bool:
         """Tie the ends of two actors together.
@@ -113,11 +112,11 @@ class Facade:
             ActorDead: one of them has ended.
             BadInput: both are the same.
         """
-        return bool(self._system.registry.link(a, b))
+        return self._system.registry.link(a, b)
 
     def unlink(self, a: int, b: int) -> bool:
         """Undo `link`; False when the two were not linked."""
-        return bool(self._system.registry.unlink(a, b))
+        return self._system.registry.unlink(a, b)
 
     def monitor(self, watcher: int, target: int) -> int:
         """Have `watcher` get one DOWN message when `target` ends.
@@ -134,11 +133,11 @@ class Facade:
             ActorError: the watcher cannot receive system messages.
             ActorDead: the watcher has ended.
         """
-        return int(self._system.registry.monitor(watcher, target))
+        return self._system.registry.monitor(watcher, target)
 
     def demonitor(self, ref: int) -> bool:
         """End a monitor; False when it has fired or was ended before."""
-        return bool(self._system.registry.demonitor(ref))
+        return self._system.registry.demonitor(ref)
 
     # -- names and paths -------------------------------------------------------------------
 
@@ -148,21 +147,19 @@ class Facade:
         Returns:
             False when another living actor has the name, or when `pid` is ending or dead.
         """
-        return bool(self._system.registry.register(name, pid))
+        return self._system.registry.register(name, pid)
 
     def unregister(self, name: str) -> bool:
         """Take a name back; False when nobody had it."""
-        return bool(self._system.registry.unregister(name))
+        return self._system.registry.unregister(name)
 
     def whereis(self, name: str) -> Optional[int]:
         """The pid of the actor with this name, or None. Never one that is ending."""
-        pid: Optional[int] = self._system.registry.whereis(name)
-        return pid
+        return self._system.registry.whereis(name)
 
     def resolve(self, name: str) -> Optional[int]:
         """The same as `whereis`."""
-        pid: Optional[int] = self._system.registry.whereis(name)
-        return pid
+        return self._system.registry.whereis(name)
 
     def register_path(self, path: str, pid: int) -> bool:
         """Give a living actor a path such as `/svc/payment/one`, until it ends.
@@ -174,26 +171,23 @@ class Facade:
         Returns:
             False when another living actor has the path, or when `pid` is ending or dead.
         """
-        return bool(self._system.registry.register_path(path, pid))
+        return self._system.registry.register_path(path, pid)
 
     def unregister_path(self, path: str) -> bool:
         """Take a path back; False when nobody had it."""
-        return bool(self._system.registry.unregister_path(path))
+        return self._system.registry.unregister_path(path)
 
     def whereis_path(self, path: str) -> Optional[int]:
         """The pid of the actor with exactly this path, or None."""
-        pid: Optional[int] = self._system.registry.whereis_path(path)
-        return pid
+        return self._system.registry.whereis_path(path)
 
     def list_children(self, prefix: str) -> list[int]:
         """The living actors with a path anywhere below `prefix`, each once."""
-        pids: list[int] = self._system.registry.list_children(prefix)
-        return pids
+        return self._system.registry.list_children(prefix)
 
     def list_children_direct(self, prefix: str) -> list[int]:
         """The living actors with a path exactly one level below `prefix`, each once."""
-        pids: list[int] = self._system.registry.list_children_direct(prefix)
-        return pids
+        return self._system.registry.list_children_direct(prefix)
 
     # -- supervisors' lists ------------------------------------------------------------------
 
@@ -203,12 +197,11 @@ class Facade:
         Returns:
             How many there were.
         """
-        return int(self._system.registry.watch_below(prefix))
+        return self._system.registry.watch_below(prefix)
 
     def child_pids(self) -> list[int]:
         """The living actors on the global supervisor's list."""
-        pids: list[int] = self._system.registry.supervised()
-        return pids
+        return self._system.registry.supervised()
 
     def children_count(self) -> int:
         """How many actors are on the global supervisor's list."""
@@ -216,11 +209,11 @@ class Facade:
 
     def create_path_supervisor(self, path: str) -> bool:
         """Make a supervisor for a path; False when there is one."""
-        return bool(self._system.registry.create_supervisor(path))
+        return self._system.registry.create_supervisor(path)
 
     def remove_path_supervisor(self, path: str) -> bool:
         """Remove the supervisor of a path, its actors live on; False when there is none."""
-        return bool(self._system.registry.remove_supervisor(path))
+        return self._system.registry.remove_supervisor(path)
 
     def path_supervisor_watch(self, path: str, pid: int) -> None:
         """Put a living actor on the list of a path's supervisor.
@@ -233,8 +226,7 @@ class Facade:
 
     def path_supervisor_children(self, path: str) -> list[int]:
         """The living actors on the list of a path's supervisor; BadInput when there is none."""
-        pids: list[int] = self._system.registry.supervised(path)
-        return pids
+        return self._system.registry.supervised(path)
 
     # -- behaviour -------------------------------------------------------------------------------
 
@@ -261,7 +253,7 @@ class Facade:
 
         From any thread and handler; does not wait for the swap to take effect.
         """
-        return bool(self._system.swapping.swap(pid, handler, migrate, when))
+        return self._system.swapping.swap(pid, handler, migrate, when)
 
     def hot_swap_path(
         self,
@@ -271,7 +263,7 @@ class Facade:
         when: str = "order",
     ) -> int:
         """`hot_swap` for all living actors with a path below `prefix`; returns how many."""
-        return int(self._system.swapping.swap_below(prefix, handler, migrate, when))
+        return self._system.swapping.swap_below(prefix, handler, migrate, when)
 
     def behavior_version(self, pid: int) -> int:
         """The number of the actor's latest accepted behaviour; 1 before any swap.
@@ -279,7 +271,7 @@ class Facade:
         Raises:
             ActorDead: the actor has ended.
         """
-        return int(self._system.swapping.version(pid))
+        return self._system.swapping.version(pid)
 
     def rollback_behavior(self, pid: int, steps: int = 1) -> int:
         """Return to the behaviour `steps` swaps ago, in the order of the queue.
@@ -291,7 +283,7 @@ class Facade:
             BadInput: the actor does not remember so many (it keeps 16).
             ActorDead: the actor has ended.
         """
-        return int(self._system.swapping.roll_back(pid, steps))
+        return self._system.swapping.roll_back(pid, steps)
 
     # -- mailboxes and timers -------------------------------------------------------------------
 
@@ -300,8 +292,7 @@ class Facade:
 
         The message that is being handled does not count, and system messages do not.
         """
-        size: Optional[int] = self._system.bounds.size(pid)
-        return size
+        return self._system.bounds.size(pid)
 
     def set_overflow_policy(self, pid: int, policy: str, target: Optional[int] = None) -> None:
         """Choose what becomes of messages that find a bounded mailbox full.
@@ -332,7 +323,7 @@ class Facade:
         Returns:
             An id for `cancel_timer`. For an actor that has ended the timer never fires.
         """
-        return int(self._system.timing.after(pid, delay_ms, data))
+        return self._system.timing.after(pid, delay_ms, data)
 
     def send_interval(self, pid: int, interval_ms: float, data: Any) -> int:
         """Send a message again and again, first after one interval, without drift.
@@ -347,11 +338,11 @@ class Facade:
         Returns:
             An id for `cancel_timer`.
         """
-        return int(self._system.timing.interval(pid, interval_ms, data))
+        return self._system.timing.interval(pid, interval_ms, data)
 
     def cancel_timer(self, timer_id: int) -> bool:
         """Forget a timer; False when it has fired for the last time, or is unknown."""
-        return bool(self._system.timing.cancel(timer_id))
+        return self._system.timing.cancel(timer_id)
 
     # -- the runtime itself ------------------------------------------------------------------------
 
@@ -370,8 +361,7 @@ class Facade:
         Returns:
             Counts by name; see the README for what each one means.
         """
-        stats: dict[str, int] = self._system.snapshot.stats()
-        return stats
+        return self._system.snapshot.stats()
 
     def quiesce(self, timeout_s: float) -> bool:
         """Wait until no message is queued or being handled anywhere in the runtime.
@@ -384,7 +374,7 @@ class Facade:
         Raises:
             WouldDeadlock: called in a handler.
         """
-        return bool(self._system.closing.quiesce(timeout_s))
+        return self._system.closing.quiesce(timeout_s)
 
     def shutdown(self, timeout_s: float = 5.0) -> list[int]:
         """End all actors, children before their parents, and the runtime.
@@ -401,8 +391,7 @@ class Facade:
 
         From any thread. In a handler it begins the shutdown and returns an empty list.
         """
-        pids: list[int] = self._system.closing.shutdown(timeout_s)
-        return pids
+        return self._system.closing.shutdown(timeout_s)
 
     def add_hook(self, point: str, call: Callable[..., Any]) -> None:
         """Have a function called at a named point: "exit", "orphan" or "error".
@@ -416,4 +405,4 @@ class Facade:
 
     def remove_hook(self, point: str, call: Callable[..., Any]) -> bool:
         """Take a hook back; False when it was not there."""
-        return bool(self._system.hooks.remove(point, call))
+        return self._system.hooks.remove(point, call)

@@ -24,37 +24,35 @@ class PyRuntime(Facade):
 
     def spawn_py_handler(self, handler: Handler, budget: int = BUDGET_DEFAULT) -> int:
         """`Runtime.spawn`."""
-        return int(self._system.spawning.push(handler, budget))
+        return self._system.spawning.push(handler, budget)
 
     def spawn_py_handler_bounded(self, handler: Handler, budget: int, capacity: int) -> int:
         """`Runtime.spawn_py_handler_bounded`."""
-        return int(self._system.spawning.bounded(handler, budget, capacity))
+        return self._system.spawning.bounded(handler, budget, capacity)
 
-    def spawn_with_mailbox(
-        self, fn: Callable[[Any], Any], budget: int = BUDGET_DEFAULT
-    ) -> int:
+    def spawn_with_mailbox(self, fn: Callable[[Any], Any], budget: int = BUDGET_DEFAULT) -> int:
         """`Runtime.spawn_with_mailbox`."""
-        return int(self._system.spawning.mailbox(fn, budget))
+        return self._system.spawning.mailbox(fn, budget)
 
     def spawn_observed_handler(self, budget: int = BUDGET_DEFAULT) -> int:
         """`Runtime.spawn_observed_handler`."""
-        return int(self._system.spawning.observed(budget))
+        return self._system.spawning.observed(budget)
 
     def spawn_with_path_observed(self, budget: int, path: str) -> int:
         """`Runtime.spawn_with_path_observed`."""
-        return int(self._system.spawning.observed(budget, path))
+        return self._system.spawning.observed(budget, path)
 
     def spawn_child_py_handler(
         self, parent: int, handler: Handler, budget: int = BUDGET_DEFAULT
     ) -> int:
         """`Runtime.spawn_child`."""
-        return int(self._system.spawning.child(parent, handler, budget))
+        return self._system.spawning.child(parent, handler, budget)
 
     def spawn_child_with_mailbox(
         self, parent: int, fn: Callable[[Any], Any], budget: int = BUDGET_DEFAULT
     ) -> int:
         """`Runtime.spawn_child_with_mailbox`."""
-        return int(self._system.spawning.child_mailbox(parent, fn, budget))
+        return self._system.spawning.child_mailbox(parent, fn, budget)
 
     def spawn_child_pool(
         self,
@@ -64,8 +62,7 @@ class PyRuntime(Facade):
         budget: int = BUDGET_DEFAULT,
     ) -> list[int]:
         """`Runtime.spawn_child_pool`."""
-        pids: list[int] = self._system.spawning.pool(parent, handler, workers, budget)
-        return pids
+        return self._system.spawning.pool(parent, handler, workers, budget)
 
     def watch(self, pid: int) -> None:
         """`Runtime.watch`."""

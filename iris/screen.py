@@ -7,6 +7,7 @@ the reader has gone: the error is kept, and later writes do nothing.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Mapping
@@ -18,13 +19,17 @@ COLOURS = {"good": "32", "bad": "31", "strong": "1"}
 class Screen:
     """One output stream. At most one thread may use it at a time."""
 
-    def __init__(self, stream: TextIO, environ: Optional[Mapping[str, str]] = None) -> None:
+    def __init__(
+        self, stream: Optional[TextIO], environ: Optional[Mapping[str, str]] = None
+    ) -> None:
         environ = os.environ if environ is None else environ
         self._stream = stream
         self._rewritten = 0
         # How many characters of a rewritten line stand on the terminal's last line.
         self.error: Optional[OSError] = None
-        self.is_terminal = stream.isatty()
+        if stream is None:  # What Python makes of a stream that is closed from the start.
+            self.error = OSError(errno.EBADF, "it is closed")
+        self.is_terminal = stream is not None and stream.isatty()
         self.has_colour = (
             self.is_terminal and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
         )
@@ -56,7 +61,7 @@ class Screen:
             self._rewritten = 0
 
     def _write(self, text: str) -> None:
-        if self.error is not None:
+        if self._stream is None or self.error is not None:
             return
         encoding = self._stream.encoding or "utf-8"
         try:

@@ -61,7 +61,7 @@ def deserialize_args(data: bytes) -> tuple[Any, ...]:
 
     try:
         values = msgpack.unpackb(data, raw=False, strict_map_key=False)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # msgpack has no base error.
         raise BadInput(f"these {len(data)} bytes are not packed arguments: {error}") from None
     if not isinstance(values, list):
         raise BadInput(f"these {len(data)} bytes hold a {type(values).__name__}, not arguments")

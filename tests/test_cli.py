@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import signal
@@ -29,24 +31,18 @@ def prices(tmp_path: Path) -> str:
 
 def on_terminal(arguments: list[str], **environ: str) -> tuple[int, str]:
     """Run the command with a terminal as its stdout; give exit code and what it showed."""
-    import pty
-
-    ours, theirs = pty.openpty()
+    # The terminal is kept by a process between, because where gevent has patched `os` a
+    # descriptor is not closed at once, and its reader here would wait for ever.
+    keeper = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
     settings = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
-    settings.update({"TERM": "xterm", **environ})
-    with subprocess.Popen([*COMMAND, *arguments], stdout=theirs, env=settings) as process:
-        os.close(theirs)
-        shown = b""
-        while True:
-            try:
-                chunk = os.read(ours, 65536)
-            except OSError:
-                break  # Linux says EIO when the other side has closed.
-            if not chunk:
-                break
-            shown += chunk
-    os.close(ours)
-    return process.returncode, shown.decode("utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", keeper, *COMMAND, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        env={**settings, "TERM": "xterm", **environ},
+        check=False,
+    )
+    return done.returncode, done.stdout.decode("utf-8")
 
 
 def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
@@ -161,3 +157,29 @@ def test_reader_that_leaves_early_ends_it_without_noise(prices: str) -> None:
         err = process.stderr.read()
     assert process.returncode == 141
     assert err == b""
+
+
+class FullDisk(io.StringIO):
+    def write(self, _: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("command", ["demo", "doctor"])
+def test_output_that_cannot_be_written_is_not_a_success(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdout", FullDisk())
+    assert main([command]) == 1
+    assert capsys.readouterr().err == (
+        "iris: the output cannot be written: No space left on device\n"
+    )
+
+
+@pytest.mark.live
+def test_stdout_that_is_closed_from_the_start_is_not_a_success(
+    prices: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["demo", "--input", prices]) == 1
+    assert capsys.readouterr().err == "iris: the output cannot be written: it is closed\n"

@@ -26,9 +26,9 @@ LAYERS: dict[str, int] = {
     "iris._version": 0,
     "iris.config": 0,
     "iris.errors": 0,
-    "iris.observe.hooks": 0,
     # 1: what things are; pure
     "iris.core.*": 1,
+    "iris.observe.hooks": 1,
     "iris.mesh.wire": 1,
     "iris.mesh.protocol": 1,
     "iris.mesh.secure": 1,
@@ -60,8 +60,10 @@ LAYERS: dict[str, int] = {
     "iris.jit.decorator": 4,
     # 5: the parts put together
     "iris.assembly": 5,
+    "iris.facade": 5,
     "iris.lowlevel": 5,
     "iris.runtime": 5,
+    "iris.work": 5,
     "iris.jit": 5,
     # 6: the public names
     "iris": 6,

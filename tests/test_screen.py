@@ -69,3 +69,10 @@ def test_reader_that_has_gone_is_remembered_and_does_not_raise():
     screen.line("two")
     assert screen.error is not None
     assert screen.error.errno == errno.EPIPE
+
+
+def test_stream_that_is_closed_from_the_start_is_an_error_and_does_not_raise():
+    screen = Screen(None, {})
+    screen.line("one")
+    assert screen.error is not None
+    assert screen.error.errno == errno.EBADF

@@ -320,3 +320,5 @@ WORKLOADS: dict[str, Callable[[int], Figures]] = {
     "import": lambda n: import_figures("gevent", n),
 }
 LIMITS = {"rss_idle": 100_000}
+REPEATS_MAX = {"spawn": 2, "spread": 2, "crash": 2}
+"""The 100k actors of a repeat weigh on the next: gevent and asyncio have no cheap end for them."""

@@ -132,7 +132,7 @@ def timer(n: int, busy_us: float) -> Figures:
         time.sleep(0.05)
         origin_s = clock()
         timer_id = rt.send_interval(ticker, 5, MESSAGE)
-        finish.wait("firings")
+        finish.wait("firings", STORM_S + 20.0)
         rt.cancel_timer(timer_id)
         late_s, skipped = lateness_s(arrivals_s, origin_s, loaded)
         return lateness_figures(

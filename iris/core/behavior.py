@@ -6,9 +6,11 @@ caller of `hot_swap` sees the new number at once. A number is never used twice.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any, Callable, Optional
 
 from iris.config import BEHAVIOR_HISTORY_MAX
+from iris.core.messages import SwapMarker
 
 Handler = Callable[[Any], Any]
 FIRST_VERSION = 1
@@ -20,47 +22,47 @@ class History:
     __slots__ = ("_highest", "_versions")
 
     def __init__(self, handler: Handler) -> None:
-        self._versions: list[tuple[int, Handler]] = [(FIRST_VERSION, handler)]
-        # Invariant: never empty, numbers rise, the last one is the current version.
-        self._highest = FIRST_VERSION
-
-    @property
-    def version(self) -> int:
-        """The number of the latest accepted version."""
-        return self._versions[-1][0]
-
-    @property
-    def handler(self) -> Handler:
-        """The latest accepted handler."""
-        return self._versions[-1][1]
-
-    def accept(self, handler: Handler) -> int:
-        """Add a version and return its number; the oldest beyond the limit is forgotten."""
-        self._highest += 1
-        self._versions.append((self._highest, handler))
-        if len(self._versions) > BEHAVIOR_HISTORY_MAX + 1:
-            del self._versions[0]
-        return self._highest
+        first = SwapMarker(handler)
+        first.version = self._highest = FIRST_VERSION
+        self._versions: deque[SwapMarker] = deque([first], maxlen=BEHAVIOR_HISTORY_MAX + 1)
+        # Invariant: never empty, numbers rise, the last one is the current version. The
+        # oldest beyond the limit is forgotten.
 
     def __len__(self) -> int:
         return len(self._versions)
 
-    def roll_back(self, steps: int) -> Optional[tuple[int, Handler]]:
-        """Forget the latest `steps` versions; None, and nothing changes, if there are too few."""
+    @property
+    def version(self) -> int:
+        """The number of the latest accepted version."""
+        return self._versions[-1].version
+
+    @property
+    def handler(self) -> Handler:
+        """The latest accepted handler."""
+        return self._versions[-1].handler
+
+    def accept(self, marker: SwapMarker) -> int:
+        """Number a new version, which is the current one from now on."""
+        version = marker.version = self._highest = self._highest + 1
+        self._versions.append(marker)
+        return version
+
+    def roll_back(self, steps: int) -> Optional[SwapMarker]:
+        """Forget the latest `steps` versions and return the one before them, as a new marker.
+
+        None, and nothing changes, if there are too few.
+        """
         if steps >= len(self._versions):
             return None
-        del self._versions[-steps:]
-        return self._versions[-1]
+        for _ in range(steps):
+            self._versions.pop()
+        earlier = SwapMarker(self._versions[-1].handler)
+        earlier.version = self._versions[-1].version
+        return earlier
 
     def refuse(self, version: int) -> None:
-        """Forget a version whose migration failed; no effect when it is gone or the only one."""
-        if len(self._versions) > 1:
-            self._versions = [entry for entry in self._versions if entry[0] != version] or [
-                self._versions[-1]
-            ]
-
-    def replace(self, version: int, handler: Handler) -> None:
-        """Put what a migration made of a version's handler in its place."""
-        self._versions = [
-            (number, handler if number == version else old) for number, old in self._versions
-        ]
+        """Forget a version whose migration failed, unless it is the only one left."""
+        kept = [marker for marker in self._versions if marker.version != version]
+        if kept:
+            self._versions.clear()
+            self._versions.extend(kept)

@@ -7,11 +7,10 @@ A cell refuses to know what runs it: that is its runner, one small object behind
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Callable, Optional, Protocol
 
-from iris.core.behavior import History
 from iris.core.mailbox import Bound, Control, Mailbox
 from iris.core.messages import Ending
 from iris.errors import InternalError
@@ -51,6 +50,7 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
 }
 """The whole life of a cell. What is not here does not happen; `advance` raises on it."""
 
+STARTING = State.STARTING
 ALIVE = State.ALIVE
 DEAD = State.DEAD
 STOPPING = State.STOPPING
@@ -59,17 +59,18 @@ STOPPING = State.STOPPING
 class Runner(Protocol):
     """What executes a kind of actor."""
 
-    def start(self, cell: ActorCell) -> None:
-        """Begin to run the cell; raises when that is impossible, and then nothing has begun."""
+    @property
+    def signal(self) -> Callable[[ActorCell], Optional[bool]]:
+        """Called by a sender who found the cell not ready and has set it ready. From any thread.
 
-    def wake(self, cell: ActorCell) -> None:
-        """Something lies in a lane of the cell, which was not ready. From any thread.
-
-        Spurious calls are allowed. After the end it buries what a late sender appended.
+        Spurious calls are allowed. After the actor's end it sees to it that late messages are
+        buried. None as a result asks the sender to wake the carrier if that sleeps, so that
+        the signal of a push actor is the run queue's own `append`, a C function; True says
+        that all is done.
         """
 
-    def stop(self, cell: ActorCell) -> None:
-        """The cell's state has become STOPPING: see to it that `finish` is reached."""
+    def start(self, cell: ActorCell) -> None:
+        """Begin to run the cell; raises when that is impossible, and then nothing has begun."""
 
     def kill(self, cell: ActorCell) -> bool:
         """Interrupt a handler that waits cooperatively; False when that is impossible."""
@@ -93,6 +94,12 @@ class ActorSpec:
 
     slow_start: bool = False
     """Whether its runner has to do something to start it, and may fail at that."""
+
+    plain: bool = field(init=False)
+    """Whether a new cell needs nothing but to be listed: no bound, no start."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "plain", self.capacity is None and not self.slow_start)
 
 
 class Monitor:
@@ -154,19 +161,17 @@ class Ties:
 class ActorCell(Mailbox):
     """All facts of one actor."""
 
-    __slots__ = ("handler", "history", "pid", "runner", "running", "spec", "state", "ties")
+    __slots__ = ("handler", "pid", "runner", "running", "signal", "spec", "state", "ties")
 
-    def __init__(
-        self, spec: ActorSpec, handler: Callable[[Any], Any], runner: Runner
-    ) -> None:
+    def __init__(self, spec: ActorSpec, handler: Callable[[Any], Any], runner: Runner) -> None:
         self.pid = 0
         # Set once by the table; 0 until then.
         self.spec = spec
         self.handler = handler
         # Owner only: the behaviour that handles the next message.
-        self.history: Optional[History] = None
-        # Under the table lock; None until the first swap.
         self.runner = runner
+        self.signal = runner.signal
+        # Held here as well, because a sender is spared one load of the two.
         self.running = 0
         # Owner only. 0: no turn. Else 1 + the user messages that this turn has started
         # and not yet added to the count of handled ones.

@@ -12,6 +12,7 @@ from collections import deque
 from enum import Enum, IntEnum
 from typing import Any, Callable, Optional, Protocol, Union
 
+from iris.core.behavior import History
 from iris.core.messages import Marker
 
 
@@ -49,7 +50,7 @@ class Lock(Protocol):
     """What this module needs of a lock: reentrant, because a signal handler may send, too."""
 
     def __enter__(self) -> Any: ...
-    def __exit__(self, *exc: Any) -> Any: ...
+    def __exit__(self, *exc: object) -> Any: ...
 
 
 class Ticket:
@@ -63,11 +64,13 @@ class Ticket:
 
 
 class Control:
-    """The rarely used half of a mailbox, made when first needed and never without the table lock."""
+    """The rarely used half of a mailbox, made on first need under the table lock."""
 
-    __slots__ = ("items", "marks")
+    __slots__ = ("history", "items", "marks")
 
     def __init__(self) -> None:
+        self.history: Optional[History] = None
+        # The versions of the actor's handler; None until the first swap.
         self.items: list[Any] = []
         # The system lane. Any thread appends, the owner pops.
         self.marks = 0
@@ -83,7 +86,7 @@ class Gate:
     def __init__(self, verdict: Verdict) -> None:
         self.verdict = verdict
 
-    def offer(self, lane: Any, message: Any, ticket: Optional[Ticket] = None) -> Verdict:
+    def offer(self, lane: Any, message: Any) -> Verdict:
         """Answer the same to every message; append it when the answer is to accept."""
         if self.verdict is Verdict.ACCEPTED:
             lane.append(message)
@@ -122,7 +125,7 @@ class Bound:
         # True while the lock is held; a True seen under the lock is a send from a signal
         # handler or a `__del__` that interrupted the holder, which must not wait.
 
-    def offer(self, lane: deque[Any], message: Any, ticket: Optional[Ticket] = None) -> Verdict:
+    def offer(self, lane: Any, message: Any, ticket: Optional[Ticket] = None) -> Verdict:
         """Take the message in, or say what has to become of it.
 
         Args:
@@ -270,18 +273,19 @@ class Mailbox:
     def refill(self) -> Optional[list[Any]]:
         """Move what waits in the user lane into `rest`; None when nothing waits. Owner only."""
         admission = self.admission
+        batch: list[Any]
         if type(admission) is Bound:
             batch = admission.take(self.user)  # type: ignore[arg-type]
         else:
             lane = self.user
-            if type(lane) is not list:
-                # A bounded mailbox that was closed: its lane stays a deque.
-                batch = [lane.popleft()] if lane else []
-            else:
+            if isinstance(lane, list):
                 batch = lane[:]
                 # Senders may append between the two statements, hence the length.
                 del lane[: len(batch)]
                 batch.reverse()
+            else:
+                # A bounded mailbox that was closed: its lane stays a deque.
+                batch = [lane.popleft()] if lane else []
         if not batch:
             return None
         self.rest = batch
@@ -289,13 +293,10 @@ class Mailbox:
 
     def drain(self) -> list[Any]:
         """Remove and return all that is in the user lane, oldest first. Owner only."""
-        left = self.rest or []
-        left.reverse()
-        self.rest = None
-        while self.refill() is not None:
-            batch = self.rest or []
-            batch.reverse()
-            left.extend(batch)
+        left: list[Any] = []
+        while self.rest or self.refill() is not None:
+            assert self.rest is not None
+            left.extend(reversed(self.rest))
             self.rest = None
         return left
 

@@ -121,18 +121,19 @@ class Marker:
 
 
 class SwapMarker(Marker):
-    """The place in the lane from which on a new behaviour handles the messages."""
+    """A version of an actor's handler, and the place in the lane from which on it is used.
+
+    The version is numbered by `History.accept`.
+    """
 
     __slots__ = ("handler", "migrate", "version")
 
+    version: int
+
     def __init__(
-        self,
-        handler: Callable[[Any], Any],
-        version: int,
-        migrate: Optional[Callable[[Any, Any], Any]] = None,
+        self, handler: Callable[[Any], Any], migrate: Optional[Callable[[Any, Any], Any]] = None
     ) -> None:
         self.handler = handler
-        self.version = version
         self.migrate = migrate
 
 

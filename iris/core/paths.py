@@ -20,7 +20,8 @@ def checked_path(path: object) -> tuple[str, ...]:
         BadInput: no leading slash, an empty part, or over PATH_BYTES_MAX bytes.
     """
     if not isinstance(path, str):
-        raise TypeError(f"a path is a str such as '/a/b', not {path!r} of type {type(path).__name__}")
+        kind = type(path).__name__
+        raise TypeError(f"a path is a str such as '/a/b', not {path!r} of type {kind}")
     try:
         size = len(path.encode())
     except UnicodeEncodeError:

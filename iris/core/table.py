@@ -6,7 +6,8 @@ under which states, ties, names and paths change, so that an end is seen whole.
 
 from __future__ import annotations
 
-from typing import Iterator, Optional
+from collections.abc import Iterator
+from typing import Optional
 
 from iris.core.cell import ActorCell
 from iris.core.mailbox import Lock
@@ -21,29 +22,41 @@ class Table:
         lock: a reentrant lock that the rest of the runtime shares.
     """
 
-    __slots__ = ("_pids", "count", "lock", "slots", "spawned")
+    __slots__ = ("_allocate", "_pids", "ended", "lock", "slots", "spawned")
 
     def __init__(self, first_generation: int, lock: Lock) -> None:
         self.slots: list[Optional[ActorCell]] = [None]
         # Any thread reads; changed under `lock`. Invariant: slots[n].pid has slot n.
         self.lock = lock
         self._pids = PidAllocator(first_generation)
-        self.count = 0
+        self._allocate = self._pids.allocate
         self.spawned = 0
+        self.ended = 0
 
     def add(self, cell: ActorCell) -> int:
         """Give the cell its pid and list it."""
         with self.lock:
-            pid = self._pids.allocate()
+            pid = cell.pid = self._allocate()
+            slots = self.slots
             slot = pid & SLOT_MASK
-            cell.pid = pid
-            if slot == len(self.slots):
-                self.slots.append(cell)
+            if slot == len(slots):
+                slots.append(cell)
             else:
-                self.slots[slot] = cell
-            self.count += 1
+                slots[slot] = cell
             self.spawned += 1
-        return pid
+            return pid
+
+    def take_back(self, cell: ActorCell) -> None:
+        """Undo `add` for an actor whose start failed."""
+        self.remove(cell)
+        with self.lock:
+            self.spawned -= 1
+            self.ended -= 1
+
+    @property
+    def count(self) -> int:
+        """How many actors there are."""
+        return self.spawned - self.ended
 
     def remove(self, cell: ActorCell) -> None:
         """Retire the pid of an ended cell; no effect after `forget_all`."""
@@ -53,7 +66,7 @@ class Table:
                 return
             self.slots[slot] = None
             self._pids.retire(cell.pid)
-            self.count -= 1
+            self.ended += 1
 
     def get(self, pid: int) -> Optional[ActorCell]:
         """The cell with this pid, or None. From any thread."""

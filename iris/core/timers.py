@@ -19,9 +19,9 @@ class Timer:
     __slots__ = ("data", "deadline", "id", "interval_s", "pid")
 
     def __init__(
-        self, id: int, deadline: float, interval_s: Optional[float], pid: int, data: Any
+        self, timer_id: int, deadline: float, interval_s: Optional[float], pid: int, data: Any
     ) -> None:
-        self.id = id
+        self.id = timer_id
         self.deadline = deadline
         self.interval_s = interval_s
         self.pid = pid
@@ -58,9 +58,9 @@ class Timers:
         self._push(timer)
         return timer.id
 
-    def cancel(self, id: int) -> Optional[Timer]:
+    def cancel(self, timer_id: int) -> Optional[Timer]:
         """Forget a timer and return it; None when it has fired, was cancelled or never was."""
-        timer = self._live.pop(id, None)
+        timer = self._live.pop(timer_id, None)
         if timer is not None:
             if not self._live:
                 self._heap.clear()
@@ -80,13 +80,13 @@ class Timers:
         due: list[Timer] = []
         heap = self._heap
         while heap and heap[0][0] <= now and len(due) < most:
-            deadline, id = heapq.heappop(heap)
-            timer = self._live.get(id)
+            deadline, timer_id = heapq.heappop(heap)
+            timer = self._live.get(timer_id)
             if timer is None or timer.deadline != deadline:
                 continue
             due.append(timer)
             if timer.interval_s is None:
-                del self._live[id]
+                del self._live[timer_id]
             else:
                 beats = int((now - deadline) / timer.interval_s) + 1
                 following = deadline + beats * timer.interval_s

@@ -21,10 +21,10 @@ def progress(tally: Tally, rows_planned: int, queued: Optional[int]) -> str:
     """How far the stream is, in one line."""
     done = tally.summarised + tally.failed
     text = (
-        f"{done:,} of {rows_planned:,} rows done: {tally.summarised:,} summarised, "
+        f"{done:,} of {rows_planned:,} rows: {tally.summarised:,} summarised, "
         f"{tally.failed:,} failed, {len(tally.lines):,} symbols"
     )
-    return text if queued is None else f"{text}, {queued} waiting at the intake"
+    return text if queued is None else f"{text}, {queued} in front"
 
 
 def failure(failed: Failure) -> str:

@@ -6,7 +6,8 @@ after the other and need not add up to the last message; at rest they do.
 
 from __future__ import annotations
 
-from typing import Callable, Iterable
+from collections.abc import Iterable
+from typing import Callable
 
 from iris.core.cell import ActorCell
 from iris.core.table import Table
@@ -52,7 +53,7 @@ class Snapshot:
         accepted, refused = fates.accepted.value, fates.refused.value
         undeliverable, redirected = fates.undeliverable.value, fates.redirected.value
         with table.lock:
-            spawned, living = table.spawned, table.count
+            spawned, ended = table.spawned, table.ended
         return {
             "sent": accepted + refused + undeliverable + redirected,
             "accepted": accepted,
@@ -70,7 +71,7 @@ class Snapshot:
             "lost": 0,
             "queued": queued,
             "running": running,
-            "actors": living,
+            "actors": spawned - ended,
             "spawned": spawned,
-            "ended": spawned - living,
+            "ended": ended,
         }

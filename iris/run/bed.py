@@ -1,4 +1,4 @@
-"""Where the owner of a pull mailbox sleeps until there is something to take.
+"""Where the owner of a pull mailbox runs, and sleeps until there is something to take.
 
 A bed has one sleeper. A wake-up that comes before the sleep is not lost: the sleep then
 ends at once. `ThreadBed` is a real lock; `GreenletBed` parks a greenlet in a hub.
@@ -6,9 +6,10 @@ ends at once. `ThreadBed` is a real lock; `GreenletBed` parks a greenlet in a hu
 
 from __future__ import annotations
 
-from typing import Any, Optional, Protocol
+from contextlib import suppress
+from typing import Any, Callable, Optional, Protocol
 
-from iris.run.context import Home, current_greenlet
+from iris.run.context import Home, Place, current_greenlet
 from iris.run.native import allocate_lock
 
 LOCK_WAIT_MAX_S = 1e6
@@ -25,6 +26,22 @@ class Bed(Protocol):
         """Sleep until woken; False when the time was over before. By the sleeper only."""
 
 
+class Bedroom(Protocol):
+    """How the pull actors of a runtime are run: on threads, or as greenlets of a hub."""
+
+    def make_bed(self) -> Bed:
+        """A place to sleep for one actor."""
+
+    def start(self, entry: Callable[[], None]) -> None:
+        """Run `entry` beside everything else; LimitReached when that is impossible."""
+
+    def place(self) -> Place:
+        """Where the actor's code runs."""
+
+    def ended(self) -> None:
+        """By the actor's thread or greenlet: its code has ended."""
+
+
 class ThreadBed:
     """For an owner with a thread of its own."""
 
@@ -36,11 +53,9 @@ class ThreadBed:
         # Held while there is no wake-up; released once per wake-up.
 
     def wake(self) -> None:
-        try:
+        # RuntimeError: two senders saw the same sleeper, and one wake-up is as good as two.
+        with suppress(RuntimeError):
             self._lock.release()
-        except RuntimeError:
-            # Two senders saw the same sleeper; one wake-up is as good as two.
-            pass
 
     def sleep(self, timeout_s: Optional[float]) -> bool:
         if timeout_s is None:

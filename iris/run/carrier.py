@@ -76,8 +76,12 @@ class Carrier:
     # -- from any thread ---------------------------------------------------------------
 
     def wake(self) -> None:
-        """See to it that the pump looks at its queues."""
-        self.sleeping = False
+        """See to it that the pump looks at its queues: if it sleeps, wake it."""
+        if self.sleeping:
+            self.sleeping = False
+            self._wake_hub()
+
+    def _wake_hub(self) -> None:
         hub = self._hub
         if hub is not None:
             hub.wake()
@@ -158,7 +162,7 @@ class Carrier:
             now = clock()
             if now >= slice_end:
                 # The loop gets its time; the wake-up brings the next slice.
-                self.wake()
+                self._wake_hub()
                 return
 
     def _sleep(self) -> bool:
@@ -199,7 +203,7 @@ class Carrier:
                 self.out += 1
                 try:
                     self.run_slice(place, slice_end, turn_end)
-                except BaseException as error:
+                except BaseException as error:  # noqa: BLE001  # The entry.
                     self._failed(error)
                 finally:
                     self.out -= 1
@@ -225,7 +229,7 @@ class Carrier:
         while True:
             try:
                 self.park()
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001  # The entry.
                 # A handler's left-over gevent.Timeout or kill that reaches the greenlet after
                 # its turn: it is nobody's any more, unless it is the user's Ctrl-C.
                 if isinstance(error, KeyboardInterrupt):
@@ -236,13 +240,13 @@ class Carrier:
 
     def nudge(self) -> None:
         """A turn that had blocked ended outside the pump: see to what it queued."""
-        if self.runqueue and self.sleeping:
+        if self.runqueue:
             self.wake()
 
     def _call(self, call: Callable[[], Any]) -> None:
         try:
             call()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  # The entry.
             self._failed(error)
 
     def _failed(self, error: BaseException) -> None:
@@ -256,9 +260,9 @@ def _no_place() -> Place:
     raise AssertionError("the carrier was not assembled")
 
 
-def _no_slice(place: Place, slice_end: float, turn_end: float) -> None:
+def _no_slice(*_: object) -> None:
     raise AssertionError("the carrier was not assembled")
 
 
-def _no_fire(now: float) -> None:
+def _no_fire(_: float) -> None:
     raise AssertionError("the carrier was not assembled")

@@ -7,7 +7,8 @@ gives up on code that nothing can interrupt.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterable
+from collections.abc import Iterable
+from typing import Any, Callable
 
 from iris.config import seconds
 from iris.core.cell import DEAD, STOPPING, ActorCell
@@ -61,7 +62,7 @@ class Closing:
         self._closed = closed
         self.leave: Callable[[], None] = carrier.detach
         # Called last, in the carrier's hub; ends the runtime's own thread, if it has one.
-        self.left: Callable[[float], None] = lambda timeout_s: None
+        self.left: Callable[[float], None] = lambda _: None
         # Waits for the end of that thread, some seconds at most.
         self._begun = new_rlock()
         self._state = "open"

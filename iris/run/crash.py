@@ -27,11 +27,11 @@ def _report(error: BaseException, kind: str, size: Any) -> dict[str, Any]:
     """The metadata of a Panic or Crash. Never the message itself: it may be secret or huge."""
     try:
         text = str(error)
-    except BaseException as second:
+    except BaseException as second:  # noqa: BLE001  # User code: str().
         text = f"<its str() raised {type(second).__name__}>"
     try:
         lines = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    except BaseException as second:
+    except BaseException as second:  # noqa: BLE001  # User code: str().
         lines = f"<formatting the traceback raised {type(second).__name__}>"
     return {
         "exception_type": type(error).__name__,

@@ -1,7 +1,7 @@
 """Delivery: the one door for messages. Finds the mailbox, offers, acts on the verdict.
 
 Every send is counted once, by what became of it at the mailbox. This module refuses to
-know kinds of actor: it appends and wakes the cell's runner. Where the lane is bounded, the
+know kinds of actor: it appends and signals the cell's runner. Where the lane is bounded, the
 actor has children or the mailbox is closed, the cell has an `admission` and the slow way
 is taken.
 """
@@ -13,11 +13,12 @@ from typing import Any, Callable
 from iris.config import REDIRECT_HOPS_MAX
 from iris.core.cell import ActorCell, control_of
 from iris.core.mailbox import CLOSED, Admission, Bound, Ticket, Verdict
-from iris.core.messages import EndMarker, Ending, ExitReason, Marker
+from iris.core.messages import Ending, EndMarker, ExitReason, Marker
 from iris.core.pid import PID_MAX, SLOT_MASK
 from iris.core.table import Table
 from iris.core.tally import Fates
 from iris.errors import BadInput, WouldDeadlock
+from iris.run.carrier import Carrier
 from iris.run.context import current_cell, current_pid
 from iris.run.waiter import Waiter
 
@@ -32,23 +33,26 @@ class Delivery:
 
     Args:
         table: where the cells are.
+        carrier: what has to be woken for push actors.
         fates: what is counted.
         stop_word: see `Config.stop_word`.
         gone: called for a send to nobody; raises where the runtime cannot be used any more.
     """
 
-    __slots__ = ("_fates", "_gone", "_stop_word", "_table", "send")
+    __slots__ = ("_carrier", "_fates", "_gone", "_stop_word", "_table", "send")
 
     send: Send
 
     def __init__(
         self,
         table: Table,
+        carrier: Carrier,
         fates: Fates,
         stop_word: Any,
         gone: Callable[[], None],
     ) -> None:
         self._table = table
+        self._carrier = carrier
         self._fates = fates
         self._stop_word = stop_word
         self._gone = gone
@@ -57,30 +61,34 @@ class Delivery:
     def _make_send(self) -> Send:
         """Build `send`. Names are locals of a closure: that is worth 40 ns a message."""
         slots = self._table.slots
-        accepted = self._fates.accepted.add
-        missing, admit = self._missing, self._admit
+        accepted = self._fates.accepted.numbers
+        missing, admit, poke = self._missing, self._admit, self.poke
+        carrier = self._carrier
 
         def send(pid: int, data: Any) -> bool:
             try:
-                cell = slots[pid & SLOT_MASK]
-                if cell.pid != pid:  # type: ignore[union-attr]
+                cell: ActorCell = slots[pid & SLOT_MASK]  # type: ignore[assignment]
+                if cell.pid != pid:
                     return missing(pid)
             except (IndexError, AttributeError, TypeError):
                 return missing(pid)
             if type(data) is not bytes and isinstance(data, _COPIED):
                 data = bytes(data)
-            assert cell is not None
             if cell.admission is not None:
                 return admit(cell, data, True, 0)
             try:
                 cell.user.append(data)
-                accepted()
+                next(accepted)
                 if not cell.ready:
-                    cell.runner.wake(cell)
+                    # Ready first, THEN the signal: the other way round the owner could
+                    # come to a rest in between and leave the cell ready and unqueued.
+                    cell.ready = True
+                    if cell.signal(cell) is None and carrier.sleeping:
+                        carrier.wake()
             except BaseException:
                 # A signal handler raised between two of these statements. A wake-up too
                 # many does no harm; one too few would leave the message lying.
-                cell.runner.wake(cell)
+                poke(cell, True)
                 raise
             return True
 
@@ -108,7 +116,7 @@ class Delivery:
 
         The caller calls `poke` after it has given the lock back.
         """
-        control_of(cell).marks += 1
+        (cell.control or control_of(cell)).marks += 1
         cell.special = True
         admission = cell.admission
         if type(admission) is Bound:
@@ -116,10 +124,12 @@ class Delivery:
         else:
             cell.user.append(marker)
 
-    def poke(self, cell: ActorCell) -> None:
-        """Have the runner look at the cell if it is not about to."""
-        if not cell.ready:
-            cell.runner.wake(cell)
+    def poke(self, cell: ActorCell, always: bool = False) -> None:
+        """Have the owner look at the cell, unless it is about to."""
+        if always or not cell.ready:
+            cell.ready = True
+            if cell.signal(cell) is None:
+                self._carrier.wake()
 
     def _missing(self, pid: int) -> bool:
         """The send names no living actor: tell a mistake from an actor that has ended."""
@@ -245,4 +255,3 @@ def check_pid(pid: object) -> int:
     if not 0 < pid <= PID_MAX:
         raise BadInput(f"pid {pid} cannot name an actor; pids are 1 to 2**64 - 1")
     return pid
-

@@ -114,12 +114,12 @@ class GeventHub:
         self._async.close()
 
 
-def run_hub(entered: Callable[[GeventHub], Callable[[], None]]) -> None:
+def run_hub(entered: Callable[[GeventHub], None]) -> None:
     """Make a hub in the calling thread, run it until it is left, and destroy it.
 
     Args:
-        entered: called with the hub before it runs. It returns nothing of interest; the hub
-            is left when `leave_hub` is called in it.
+        entered: called with the hub before it runs. The hub runs until `leave_hub` is called
+            in it.
     """
     from greenlet import getcurrent
 
@@ -220,7 +220,7 @@ def port_of_thread() -> Optional[Port]:
     from gevent._hub_local import get_hub_if_exists
     from greenlet import getcurrent
 
-    hub = get_hub_if_exists()
+    hub: Any = get_hub_if_exists()
     if hub is None:
         return None
     if getcurrent() is hub:

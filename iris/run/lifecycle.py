@@ -26,6 +26,7 @@ from iris.core.cell import (
 from iris.core.links import (
     Monitors,
     adopt,
+    children_of,
     descendants_deepest_first,
     disown,
     ties_of,
@@ -33,8 +34,8 @@ from iris.core.links import (
 )
 from iris.core.mailbox import CLOSED, PARENT, Bound, Lock, Ticket, Verdict
 from iris.core.messages import (
-    EndMarker,
     Ending,
+    EndMarker,
     ExitReason,
     FenceMarker,
     Marker,
@@ -47,10 +48,11 @@ from iris.core.supervision import Registers
 from iris.core.table import Table
 from iris.core.tally import Fates
 from iris.core.timers import Timers
-from iris.errors import ActorDead, RuntimeClosed
+from iris.errors import ActorDead
 from iris.observe.hooks import Hooks
 from iris.run.crash import crash_ending, is_interruption
 from iris.run.delivery import Delivery
+from iris.run.log import Log
 from iris.run.native import new_rlock
 
 Later = Callable[[float, Callable[[], Any]], Any]
@@ -70,9 +72,11 @@ class Lifecycle:
         registers: Registers,
         monitors: Monitors,
         hooks: Hooks,
+        log: Log,
         child_timeout_s: float,
     ) -> None:
         self._table = table
+        self._add = table.add
         self._lock = table.lock
         self._delivery = delivery
         self._fates = fates
@@ -82,6 +86,7 @@ class Lifecycle:
         self._registers = registers
         self._monitors = monitors
         self._hooks = hooks
+        self._log = log
         self._child_timeout_s = child_timeout_s
         self.later: Later = _no_later
         # Calls something after some seconds, in the carrier's hub.
@@ -93,22 +98,29 @@ class Lifecycle:
         # Shared by all that end with the runtime, so that a million ends need no million ties.
         self.closing = False
         # Under the lock; True from the start of shutdown on, when nothing may begin.
+        self.refuse: Callable[[], None] = _nothing
+        # Raises what a spawn raises then.
 
     # -- the door in ---------------------------------------------------------------------
 
     def spawn(self, spec: ActorSpec, handler: Any, runner: Runner) -> int:
         """Make an actor without a parent and return its pid."""
         cell = ActorCell(spec, handler, runner)
-        if spec.capacity is not None:
-            cell.bind(Bound(spec.capacity, new_rlock()))
         if self.closing:
-            raise _closed()
-        if spec.slow_start:
-            cell.state = State.STARTING
-        pid = self._table.add(cell)
+            self.refuse()
+        if spec.plain:
+            return self._add(cell)
+        self._prepare(cell, spec)
+        pid = self._add(cell)
         if spec.slow_start:
             self._start(cell)
         return pid
+
+    def _prepare(self, cell: ActorCell, spec: ActorSpec) -> None:
+        if spec.capacity is not None:
+            cell.bind(Bound(spec.capacity, new_rlock()))
+        if spec.slow_start:
+            cell.state = State.STARTING
 
     def spawn_child(self, parent_pid: int, spec: ActorSpec, handler: Any, runner: Runner) -> int:
         """Make an actor that ends with its parent.
@@ -119,14 +131,13 @@ class Lifecycle:
         cell = ActorCell(spec, handler, runner)
         with self._lock:
             if self.closing:
-                raise _closed()
+                self.refuse()
             parent = self._table.get(parent_pid)
             if parent is None or parent.state in (STOPPING, DEAD):
                 raise ActorDead(
                     f"actor {parent_pid} has ended or is stopping and can have no new child"
                 )
-            if spec.slow_start:
-                cell.state = State.STARTING
+            self._prepare(cell, spec)
             pid = self._table.add(cell)
             adopt(parent, cell)
             if parent.admission is None:
@@ -144,8 +155,7 @@ class Lifecycle:
                 parent = disown(cell)
                 cell.state = DEAD
                 cell.admission = CLOSED
-                self._table.remove(cell)
-                self._table.spawned -= 1
+                self._table.take_back(cell)
             self._go_on(parent)
             raise
         with self._lock:
@@ -161,7 +171,7 @@ class Lifecycle:
                 return False
             tickets = self._make_stopping(cell, ending)
         _tell(tickets)
-        cell.runner.stop(cell)
+        self._delivery.poke(cell, True)
         return True
 
     def mark_ended(self, cell: ActorCell, marker: EndMarker) -> None:
@@ -199,7 +209,7 @@ class Lifecycle:
             return
         ending = crash_ending(cell.pid, error, message)
         self.finish(cell, ending)
-        self._hooks.crashed(cell.pid, ending, error)
+        self._log.crashed(cell.pid, ending.reason, error)
         if isinstance(error, KeyboardInterrupt):
             self.on_interrupt(error)
 
@@ -231,7 +241,7 @@ class Lifecycle:
         if orphan:
             return
         if ties is None:
-            self._hooks.exited(cell.pid, ending)
+            self._hooks.call("exit", cell.pid, ending)
             self._table.remove(cell)
             self.on_ended()
             return
@@ -274,7 +284,8 @@ class Lifecycle:
 
     def report(self, error: BaseException) -> None:
         """Something failed that no actor caused."""
-        self._hooks.failed(error)
+        self._log.failed(error)
+        self._hooks.call("error", error)
 
     @property
     def lock(self) -> Lock:
@@ -327,15 +338,14 @@ class Lifecycle:
             # 7 Its supervisors.
             self._registers.forget(cell)
         # 8 Hooks, which may be slow or raise, when all others know.
-        self._hooks.exited(cell.pid, ending)
+        self._hooks.call("exit", cell.pid, ending)
         with self._lock:
             # 9 Its pid. Last, so that until here the pid named this actor and no other.
             parent = disown(cell)
             self._table.remove(cell)
             joiners = [] if cell.ties is None else cell.ties.joiners
-            if parent is not None and parent.ties is not None and not parent.ties.children:
-                if parent.admission is PARENT:
-                    parent.admission = None
+            if parent is not None and parent.admission is PARENT and not children_of(parent):
+                parent.admission = None
         for joiner in joiners:
             joiner()
         self.on_ended()
@@ -392,7 +402,8 @@ class Lifecycle:
             children = list(ties.children.values())
         for child in children:
             self.orphan(child)
-        self._hooks.orphaned(cell.pid)
+        self._log.orphaned(cell.pid)
+        self._hooks.call("orphan", cell.pid)
         self._go_on(cell)
 
 
@@ -410,15 +421,11 @@ def _tell(tickets: list[Ticket]) -> None:
         ticket.settle(Verdict.CLOSED)
 
 
-def _closed() -> RuntimeClosed:
-    return RuntimeClosed("the runtime is shutting down; make a new one with iris.Runtime()")
-
-
-def _no_later(delay_s: float, call: Callable[[], Any]) -> Any:
+def _no_later(*_: Any) -> Any:
     raise AssertionError("the lifecycle was not assembled")
 
 
-def _ignore(error: BaseException) -> None:
+def _ignore(_: BaseException) -> None:
     pass
 
 

@@ -52,5 +52,5 @@ def start_thread(entry: Callable[[], None], stack_bytes: int = 0) -> None:
 
 def after_fork() -> None:
     """In a forked child: the thread that held the lock does not exist here."""
-    global _stack_lock  # noqa: PLW0603  # A module-level lock can only be replaced.
+    global _stack_lock  # A module-level lock can only be replaced.
     _stack_lock = allocate_lock()

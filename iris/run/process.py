@@ -29,7 +29,7 @@ _registered = False
 
 def enter(runtime: Living) -> None:
     """A runtime begins."""
-    global _registered  # noqa: PLW0603  # Once per process, and never undone.
+    global _registered  # Once per process, and never undone.
     if not _registered:
         _registered = True
         atexit.register(_at_exit)

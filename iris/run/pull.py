@@ -7,13 +7,13 @@ waiting, and nobody touches it while the actor is busy.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional, Protocol
+from typing import Any, Callable, Optional
 
-from iris.config import Config, seconds
+from iris.config import seconds
 from iris.core.cell import DEAD, STOPPING, ActorCell
 from iris.core.messages import (
-    EndMarker,
     Ending,
+    EndMarker,
     ExitReason,
     FenceMarker,
     Marker,
@@ -21,63 +21,11 @@ from iris.core.messages import (
     swap_message,
 )
 from iris.errors import ActorStopped, LimitReached
-from iris.run.bed import Bed, ThreadBed
-from iris.run.context import Place, enter, leave
-from iris.run.hub import drop_hub_of_thread
+from iris.run.bed import Bedroom
+from iris.run.context import enter, leave
 from iris.run.lifecycle import Lifecycle
-from iris.run.native import start_thread
-from iris.run.threads import ThreadLimit
 
 _NOTHING = object()
-
-
-class Bedroom(Protocol):
-    """How the pull actors of a runtime are run: on threads, or as greenlets of a hub."""
-
-    def make_bed(self) -> Bed:
-        """A place to sleep for one actor."""
-
-    def start(self, entry: Callable[[], None]) -> None:
-        """Run `entry` beside everything else; LimitReached when that is impossible."""
-
-    def place(self) -> Place:
-        """Where the actor's code runs."""
-
-    def ended(self) -> None:
-        """By the actor's thread or greenlet: its code has ended."""
-
-
-class Threads:
-    """One real thread for each pull actor."""
-
-    __slots__ = ("_limit", "_runtime", "_stack_bytes")
-
-    def __init__(self, config: Config, runtime: Callable[[], Any]) -> None:
-        self._limit = ThreadLimit(config.pull_threads_max)
-        self._stack_bytes = config.pull_stack_bytes
-        self._runtime = runtime
-
-    def make_bed(self) -> Bed:
-        return ThreadBed()
-
-    def start(self, entry: Callable[[], None]) -> None:
-        self._limit.take()
-        try:
-            start_thread(entry, self._stack_bytes)
-        except RuntimeError as error:
-            self._limit.give_back()
-            raise LimitReached(
-                f"the process can start no more threads ({error}); {self._limit.taken} pull"
-                " actors of this runtime have one now. Stop some, or raise the limits of the"
-                " process (ulimit -u, threads-max, max_map_count)"
-            ) from error
-
-    def place(self) -> Place:
-        return Place(None, self._runtime)
-
-    def ended(self) -> None:
-        self._limit.give_back()
-        drop_hub_of_thread()
 
 
 class PullShared:
@@ -103,16 +51,15 @@ class PullShared:
 class PullRunner:
     """Runs one pull actor."""
 
-    __slots__ = ("_bed", "_shared", "cell", "closed", "received", "told_closed")
+    __slots__ = ("_bed", "_shared", "batched", "cell", "closed", "told_closed")
 
     cell: ActorCell
 
     def __init__(self, shared: PullShared) -> None:
         self._shared = shared
         self._bed = shared.bedroom.make_bed()
-        self.received = 0
-        # Owner only: user messages taken. The last one is being handled while
-        # `cell.running` is 2.
+        self.batched = 0
+        # Owner only: what was moved from the lane into batches, less the markers passed.
         self.closed = False
         self.told_closed = False
 
@@ -131,19 +78,15 @@ class PullRunner:
             del shared.living[cell.pid]
             raise
 
-    def wake(self, cell: ActorCell) -> None:
+    def signal(self, cell: ActorCell) -> bool:
         """Wake the owner, which sleeps or is about to."""
         if cell.state is DEAD:
             self._shared.lifecycle.bury(cell)
-            return
-        cell.ready = True
-        self._bed.wake()
+        else:
+            self._bed.wake()
+        return True
 
-    def stop(self, cell: ActorCell) -> None:
-        """Wake a waiting `recv`, which then says that the mailbox is closed."""
-        self.wake(cell)
-
-    def kill(self, cell: ActorCell) -> bool:
+    def kill(self, cell: ActorCell) -> bool:  # noqa: ARG002  # The Runner protocol.
         """A thread cannot be interrupted."""
         return False
 
@@ -157,11 +100,11 @@ class PullRunner:
         try:
             enter(place)
             cell.handler(PyMailbox(self))
-        except BaseException as raised:
+        except BaseException as raised:  # noqa: BLE001  # A thread's entry.
             error = raised
         try:
             self._end(error)
-        except BaseException as raised:
+        except BaseException as raised:  # noqa: BLE001  # A thread's entry.
             shared.lifecycle.report(raised)
         finally:
             leave()
@@ -172,7 +115,6 @@ class PullRunner:
         lifecycle = shared.lifecycle
         counted = cell.running == 2 and error is not None and not isinstance(error, ActorStopped)
         lifecycle.count_pulled(self.received - counted)
-        self.received = 0
         cell.running = 0
         shared.living.pop(cell.pid, None)
         if error is not None and not isinstance(error, ActorStopped):
@@ -206,6 +148,7 @@ class PullRunner:
         rest, cell.rest = cell.rest, None
         if rest:
             # Back to the front of the lane, so that there is one place to search.
+            self.batched -= len(rest)
             rest.reverse()
             cell.user[:0] = rest  # type: ignore[index]
         place = 0
@@ -219,16 +162,18 @@ class PullRunner:
                 return self._say_closed()
             place, hit, message = cell.take_matching(matcher, place)
             if hit:
-                self._took()
+                self.batched += 1
+                cell.running = 2
                 return message
             if timeout is not None and end is None:
                 end = self._shared.clock() + timeout
             if not self._wait(end, place):
                 return None
 
-    def _took(self) -> None:
-        self.received += 1
-        self.cell.running = 2
+    @property
+    def received(self) -> int:
+        """User messages taken so far. The last is being handled while `cell.running` is 2."""
+        return self.batched - len(self.cell.rest or ())
 
     def _take(self) -> Any:
         """The next thing for the function, or _NOTHING."""
@@ -239,14 +184,18 @@ class PullRunner:
                 return found
             if self.closed:
                 return _NOTHING
-            rest = cell.rest or cell.refill()
+            rest = cell.rest
             if not rest:
                 cell.rest = None
-                return _NOTHING
+                rest = cell.refill()
+                if rest is None:
+                    return _NOTHING
+                self.batched += len(rest)
             item = rest.pop()
             if not isinstance(item, Marker):
-                self._took()
+                cell.running = 2
                 return item
+            self.batched -= 1
             self._unmark()
             found = self._pass(item)
             if found is not _NOTHING:
@@ -375,9 +324,9 @@ class PyMailbox:
         cell = self._cell
         rest = cell.rest
         if rest and not cell.special:
-            # Most messages come in batches; then this is all there is to do.
-            self._runner.received += 1
-            cell.running = 2
+            # Most messages come in batches, and then this is all there is to do. That one is
+            # being handled was noted when the first of the batch was taken, and how many
+            # were taken when the batch was.
             return rest.pop()
         if timeout is not None:
             timeout = seconds("timeout", timeout)

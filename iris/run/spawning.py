@@ -7,10 +7,10 @@ that were asked for alike, so an actor does not pay for its options.
 from __future__ import annotations
 
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, iscoroutinefunction
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Protocol
 
 from iris.config import BUDGET_DEFAULT, whole_number
-from iris.core.cell import ActorSpec
+from iris.core.cell import ActorCell, ActorSpec
 from iris.core.links import ties_of
 from iris.core.messages import FenceMarker
 from iris.core.paths import checked_path
@@ -24,11 +24,20 @@ from iris.run.registry import Registry
 from iris.run.waiter import Waiter
 
 Handler = Callable[[Any], Any]
+_ASYNC_FLAGS = CO_COROUTINE | CO_ASYNC_GENERATOR
 CAPACITY_MAX = 1 << 40
 BUDGET_MAX = 1 << 30
 FETCH_TIMEOUT_S = 5.0
 """How long `get_messages` waits for messages on their way; they are there at once unless some
 handler holds the carrier."""
+
+
+class PushSpawn(Protocol):
+    """The signature of `Spawning.push`."""
+
+    def __call__(
+        self, handler: Handler, budget: int = BUDGET_DEFAULT, *, trap_exit: bool = False
+    ) -> int: ...
 
 
 class Spawning:
@@ -51,19 +60,25 @@ class Spawning:
         self._pull = pull
         self._specs: dict[tuple[Any, ...], ActorSpec] = {}
         self._plain = self._spec("push", BUDGET_DEFAULT)
+        self.push = self._make_push()
+        # A push actor; see `Runtime.spawn`.
 
-    def push(self, handler: Handler, budget: int = BUDGET_DEFAULT, trap_exit: bool = False) -> int:
-        """A push actor."""
-        check_handler(handler)
-        if budget == BUDGET_DEFAULT and trap_exit is False and type(budget) is int:
-            spec = self._plain
-        else:
-            spec = self._spec("push", budget, trap_exit)
-        return self._lifecycle.spawn(spec, handler, self._push)
+    def _make_push(self) -> PushSpawn:
+        """Build `push`. A closure: that is worth 150 ns of some 1,100 an actor."""
+        lifecycle, runner, plain = self._lifecycle, self._push, self._plain
+        spawn, add = lifecycle.spawn, self._table.add
 
-    def bounded(
-        self, handler: Handler, budget: int, capacity: int, trap_exit: bool = False
-    ) -> int:
+        def push(handler: Handler, budget: int = BUDGET_DEFAULT, *, trap_exit: bool = False) -> int:
+            check_handler(handler)
+            if budget != BUDGET_DEFAULT or trap_exit is not False or type(budget) is not int:
+                return spawn(self._spec("push", budget, trap_exit), handler, runner)
+            if lifecycle.closing:
+                lifecycle.refuse()
+            return add(ActorCell(plain, handler, runner))
+
+        return push
+
+    def bounded(self, handler: Handler, budget: int, capacity: int, trap_exit: bool = False) -> int:
         """A push actor with a bound of queued messages."""
         check_handler(handler)
         whole_number("capacity", capacity, least=1, most=CAPACITY_MAX)
@@ -186,18 +201,22 @@ def check_handler(handler: object) -> None:
     """Raise TypeError unless the handler is an ordinary callable."""
     code = getattr(handler, "__code__", None)
     if code is not None:
-        if not code.co_flags & (CO_COROUTINE | CO_ASYNC_GENERATOR):
+        if not code.co_flags & _ASYNC_FLAGS:
             return
     elif not callable(handler):
         raise TypeError(
             f"a handler is a callable that takes one message, not {handler!r}"
             f" of type {type(handler).__name__}"
         )
-    elif not iscoroutinefunction(getattr(handler, "__call__", None)) and not (
-        iscoroutinefunction(getattr(handler, "func", None))
-    ):
+    elif not _is_async(handler):
         return
     raise TypeError(
         f"handler {handler!r} is async; Iris calls handlers on greenlets, where `await` has no"
         " loop. Write a plain function, or bridge to asyncio with iris.interop"
     )
+
+
+def _is_async(handler: object) -> bool:
+    """Whether a callable that is not a function is async inside: an object or a partial."""
+    call = vars(type(handler)).get("__call__")
+    return iscoroutinefunction(call) or iscoroutinefunction(getattr(handler, "func", None))

@@ -1,11 +1,15 @@
-"""How many threads pull actors may have: a count against a limit of the process."""
+"""Threads for pull actors: how many there may be, and one for each."""
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Any, Callable, Optional
 
+from iris.config import Config
 from iris.errors import LimitReached
-from iris.run.native import new_rlock
+from iris.run.bed import Bed, ThreadBed
+from iris.run.context import Place
+from iris.run.hub import drop_hub_of_thread
+from iris.run.native import new_rlock, start_thread
 
 PULL_THREADS_MOST = 8192
 """More threads than this make every switch slower and no work faster."""
@@ -67,3 +71,36 @@ class ThreadLimit:
         """A thread has ended."""
         with self._lock:
             self.taken -= 1
+
+
+class Threads:
+    """One real thread for each pull actor."""
+
+    __slots__ = ("_limit", "_runtime", "_stack_bytes")
+
+    def __init__(self, config: Config, runtime: Callable[[], Any]) -> None:
+        self._limit = ThreadLimit(config.pull_threads_max)
+        self._stack_bytes = config.pull_stack_bytes
+        self._runtime = runtime
+
+    def make_bed(self) -> Bed:
+        return ThreadBed()
+
+    def start(self, entry: Callable[[], None]) -> None:
+        self._limit.take()
+        try:
+            start_thread(entry, self._stack_bytes)
+        except RuntimeError as error:
+            self._limit.give_back()
+            raise LimitReached(
+                f"the process can start no more threads ({error}); {self._limit.taken} pull"
+                " actors of this runtime have one now. Stop some, or raise the limits of the"
+                " process (ulimit -u, threads-max, max_map_count)"
+            ) from error
+
+    def place(self) -> Place:
+        return Place(None, self._runtime)
+
+    def ended(self) -> None:
+        self._limit.give_back()
+        drop_hub_of_thread()

@@ -7,14 +7,14 @@ of the test, so a test needs no sleeping and no polling: it sends, steps, and lo
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Callable, Iterator, Optional
+from typing import Any, Callable, Optional
 
 from iris.assembly import assemble
 from iris.config import config_of, seconds, whole_number
 from iris.core.runqueue import SeededQueue
 from iris.errors import IrisError
-from iris.lowlevel import PyRuntime
 from iris.run.bed import GreenletBed
 from iris.run.carrier import Carrier
 from iris.run.context import Place, enter, here, leave
@@ -50,9 +50,9 @@ class SimRuntime(Runtime):
         system = assemble(config_of(options), runqueue, clock, ONE_TURN, generator, _Greenlets)
         self._carrier: Carrier = system.carrier
         self._carrier.attach(self._hub)
-        self._bind(system)
-        self._inner = PyRuntime(system)
-        system.facade = self
+        self._start(system)
+        # `send` has to be the method below, which may have to drive the simulation.
+        del self.send
 
     # -- driving ---------------------------------------------------------------------------
 
@@ -121,9 +121,6 @@ class SimRuntime(Runtime):
         with self._driving():
             return super().shutdown(timeout_s)
 
-    def _bind(self, system: Any) -> None:
-        self._system = system
-
     @contextmanager
     def _driving(self) -> Iterator[None]:
         """Waiting outside any actor means driving the simulation."""
@@ -172,9 +169,7 @@ class _Driver:
             return
         due = hub.next_time()
         if due is None:
-            raise IrisError(
-                "the simulation waits for something that nothing in it can bring about"
-            )
+            raise IrisError("the simulation waits for something that nothing in it can bring about")
         hub.move_to(due)
 
 

@@ -1,0 +1,65 @@
+"""What a runtime writes to the log `iris`: crashes of actors, and its own failures.
+
+A storm of crashes must not become a storm of tracebacks, so only the first ones are
+written in full; of the others the number is.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+CRASHES_IN_FULL = 10
+"""Crash reports of a runtime with their traceback. Later ones are counted only."""
+
+CRASHES_PER_LINE = 1000
+"""One line for this many crashes that were not written in full."""
+
+_log = logging.getLogger("iris")
+
+
+class Log:
+    """The log lines of one runtime. From any thread."""
+
+    __slots__ = ("_crashes",)
+
+    def __init__(self) -> None:
+        self._crashes = 0
+
+    def crashed(self, pid: int, reason: Any, error: BaseException) -> None:
+        """An actor's code raised."""
+        self._crashes += 1
+        if self._crashes <= CRASHES_IN_FULL:
+            _log.error("actor %d ended: %s", pid, reason, exc_info=_info(error))
+        elif self._crashes % CRASHES_PER_LINE == 1:
+            _log.error(
+                "actor %d ended: %s; crash %d of this runtime, reports are no longer in full",
+                pid,
+                reason,
+                self._crashes,
+            )
+
+    def orphaned(self, pid: int) -> None:
+        """An actor could not be ended in time."""
+        _log.warning("actor %d could not be ended and was given up; its code runs on", pid)
+
+    def swap_refused(self, pid: int, version: int, error: BaseException) -> None:
+        """A migration raised, and the actor keeps its old handler."""
+        _log.error(
+            "actor %d refused behaviour version %d: its migration raised",
+            pid,
+            version,
+            exc_info=_info(error),
+        )
+
+    def failed(self, error: BaseException) -> None:
+        """Iris itself failed somewhere."""
+        _log.error("internal error of Iris; please report it", exc_info=_info(error))
+
+    def hook_raised(self, point: str, error: BaseException) -> None:
+        """A hook raised."""
+        _log.error("a hook of point %r raised", point, exc_info=_info(error))
+
+
+def _info(error: BaseException) -> Any:
+    return (type(error), error, error.__traceback__)
