@@ -5,27 +5,35 @@
 ...     pid = rt.spawn(lambda message: print(message))
 ...     rt.send(pid, b"hello")
 ...     rt.quiesce(1.0)
+
+The public names are loaded when first used, so that `import iris` costs next to nothing in
+a program that may never make a runtime.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from iris._version import __version__, version
-from iris.core.messages import ExitReason, PySystemMessage
-from iris.errors import (
-    ActorCrash,
-    ActorDead,
-    ActorError,
-    ActorStopped,
-    BadInput,
-    InternalError,
-    IrisError,
-    LimitReached,
-    RuntimeClosed,
-    WouldDeadlock,
-)
-from iris.lowlevel import PyRuntime
-from iris.run.context import current
-from iris.run.pull import PyMailbox
-from iris.runtime import Runtime
-from iris.work import deserialize_args, serialize_args, spawn_child_pool
+
+if TYPE_CHECKING:
+    from iris.core.messages import ExitReason, PySystemMessage
+    from iris.errors import (
+        ActorCrash,
+        ActorDead,
+        ActorError,
+        ActorStopped,
+        BadInput,
+        InternalError,
+        IrisError,
+        LimitReached,
+        RuntimeClosed,
+        WouldDeadlock,
+    )
+    from iris.lowlevel import PyRuntime
+    from iris.run.context import current, pause
+    from iris.run.pull import PyMailbox
+    from iris.runtime import Runtime
+    from iris.work import deserialize_args, serialize_args, spawn_child_pool
 
 __all__ = [
     "ActorCrash",
@@ -46,7 +54,37 @@ __all__ = [
     "__version__",
     "current",
     "deserialize_args",
+    "pause",
     "serialize_args",
     "spawn_child_pool",
     "version",
 ]
+
+_HOMES = {
+    "ExitReason": "iris.core.messages",
+    "PyMailbox": "iris.run.pull",
+    "PyRuntime": "iris.lowlevel",
+    "PySystemMessage": "iris.core.messages",
+    "Runtime": "iris.runtime",
+    "current": "iris.run.context",
+    "deserialize_args": "iris.work",
+    "pause": "iris.run.context",
+    "serialize_args": "iris.work",
+    "spawn_child_pool": "iris.work",
+}
+# The module of each public name; those that are not here are errors.
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name, or the public module of this name, on first use (PEP 562)."""
+    if name in ("errors", "testing"):
+        return import_module(f"iris.{name}")
+    if name not in __all__:
+        raise AttributeError(f"module 'iris' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES.get(name, "iris.errors")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "errors", "testing"})

@@ -155,6 +155,7 @@ def build(config: Config, hub: str = "thread") -> System:
     )  # fmt: skip
     if hub == "current":
         gevent_hub = GeventHub()
+        system.lifecycle.on_interrupt = system.carrier.interrupted = gevent_hub.interrupted
         _set_leave(system, system.carrier.detach, lambda _: None)
         system.carrier.attach(gevent_hub)
     else:

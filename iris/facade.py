@@ -80,6 +80,20 @@ class Facade:
         """
         return self._system.registry.stop(pid)
 
+    def stop_after_drain(self, pid: int, timeout_s: float) -> bool:
+        """Let an actor handle what is queued, accept nothing more, then end it as `Killed`.
+
+        Args:
+            pid: the actor.
+            timeout_s: seconds after which it is stopped although messages are left.
+
+        Returns:
+            False when the actor has ended or is ending already.
+
+        From any thread and handler; does not wait (`join` does).
+        """
+        return self._system.registry.stop_after_drain(pid, timeout_s)
+
     def join(self, pid: int, timeout_s: Optional[float] = None) -> bool:
         """Wait until an actor has ended.
 
@@ -222,11 +236,11 @@ class Facade:
             BadInput: there is no supervisor for this path.
             ActorDead: the actor has ended.
         """
-        self._system.registry.watch(pid, path)
+        self._system.registry.watch_in(path, pid)
 
     def path_supervisor_children(self, path: str) -> list[int]:
         """The living actors on the list of a path's supervisor; BadInput when there is none."""
-        return self._system.registry.supervised(path)
+        return self._system.registry.supervised_in(path)
 
     # -- behaviour -------------------------------------------------------------------------------
 

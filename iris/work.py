@@ -29,6 +29,8 @@ def spawn_child_pool(
     Raises:
         ActorDead: the parent has ended. BadInput: a size below 1.
     """
+    if not isinstance(rt, (Runtime, PyRuntime)):
+        raise TypeError(f"rt is an iris.Runtime, not {rt!r} of type {type(rt).__name__}")
     return rt.spawn_child_pool(parent, handler, size)
 
 
@@ -46,6 +48,11 @@ def serialize_args(*args: Any) -> bytes:
 
     try:
         packed: bytes = msgpack.packb(args, use_bin_type=True)
+    except TypeError as error:
+        raise TypeError(
+            f"serialize_args packs None, bool, int, float, str, bytes, and lists, tuples and"
+            f" dicts of them: {error}; convert the argument first"
+        ) from None
     except (OverflowError, ValueError) as error:
         raise BadInput(f"serialize_args cannot pack {args!r:.200}: {error}") from None
     return packed
@@ -59,6 +66,8 @@ def deserialize_args(data: bytes) -> tuple[Any, ...]:
     """
     import msgpack
 
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise TypeError(f"packed arguments are bytes, not {data!r} of type {type(data).__name__}")
     try:
         values = msgpack.unpackb(data, raw=False, strict_map_key=False)
     except Exception as error:  # noqa: BLE001  # msgpack has no base error.

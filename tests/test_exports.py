@@ -30,6 +30,7 @@ PUBLIC: dict[str, list[str]] = {
         "__version__",
         "current",
         "deserialize_args",
+        "pause",
         "serialize_args",
         "spawn_child_pool",
         "version",

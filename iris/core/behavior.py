@@ -10,7 +10,7 @@ from collections import deque
 from typing import Any, Callable, Optional
 
 from iris.config import BEHAVIOR_HISTORY_MAX
-from iris.core.messages import SwapMarker
+from iris.core.messages import RollbackMarker, SwapMarker
 
 Handler = Callable[[Any], Any]
 FIRST_VERSION = 1
@@ -19,11 +19,13 @@ FIRST_VERSION = 1
 class History:
     """The accepted versions of one actor's handler, oldest first. Changed under the table lock."""
 
-    __slots__ = ("_highest", "_versions")
+    __slots__ = ("_highest", "_orders", "_versions", "reached")
 
     def __init__(self, handler: Handler) -> None:
         first = SwapMarker(handler)
         first.version = self._highest = FIRST_VERSION
+        first.order = self._orders = self.reached = 0
+        # `reached` is the order of the latest swap or rollback that the owner has reached.
         self._versions: deque[SwapMarker] = deque([first], maxlen=BEHAVIOR_HISTORY_MAX + 1)
         # Invariant: never empty, numbers rise, the last one is the current version. The
         # oldest beyond the limit is forgotten.
@@ -36,19 +38,15 @@ class History:
         """The number of the latest accepted version."""
         return self._versions[-1].version
 
-    @property
-    def handler(self) -> Handler:
-        """The latest accepted handler."""
-        return self._versions[-1].handler
-
     def accept(self, marker: SwapMarker) -> int:
         """Number a new version, which is the current one from now on."""
         version = marker.version = self._highest = self._highest + 1
+        marker.order = self._orders = self._orders + 1
         self._versions.append(marker)
         return version
 
-    def roll_back(self, steps: int) -> Optional[SwapMarker]:
-        """Forget the latest `steps` versions and return the one before them, as a new marker.
+    def roll_back(self, steps: int) -> Optional[RollbackMarker]:
+        """Forget the latest `steps` versions; the one before them is current again.
 
         None, and nothing changes, if there are too few.
         """
@@ -56,13 +54,20 @@ class History:
             return None
         for _ in range(steps):
             self._versions.pop()
-        earlier = SwapMarker(self._versions[-1].handler)
-        earlier.version = self._versions[-1].version
-        return earlier
+        self._orders += 1
+        return RollbackMarker(self._versions[-1], self._orders)
 
-    def refuse(self, version: int) -> None:
+    def refuse(self, marker: SwapMarker) -> None:
         """Forget a version whose migration failed, unless it is the only one left."""
-        kept = [marker for marker in self._versions if marker.version != version]
+        marker.refused = True
+        kept = [version for version in self._versions if version is not marker]
         if kept:
             self._versions.clear()
             self._versions.extend(kept)
+
+    def usable(self, marker: SwapMarker) -> Optional[SwapMarker]:
+        """The version itself, or if it was refused the latest one before it."""
+        if not marker.refused:
+            return marker
+        before = [version for version in self._versions if version.version < marker.version]
+        return before[-1] if before else None

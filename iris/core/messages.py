@@ -126,15 +126,30 @@ class SwapMarker(Marker):
     The version is numbered by `History.accept`.
     """
 
-    __slots__ = ("handler", "migrate", "version")
+    __slots__ = ("handler", "migrate", "order", "refused", "version")
 
     version: int
+    order: int
+    # Which of the actor's swaps this is. An actor that has reached a later one passes it by.
 
     def __init__(
         self, handler: Callable[[Any], Any], migrate: Optional[Callable[[Any, Any], Any]] = None
     ) -> None:
         self.handler = handler
         self.migrate = migrate
+        self.refused = False
+        # True when the migration to it has raised.
+
+
+class RollbackMarker(Marker):
+    """The place in the lane from which on an earlier version is used again."""
+
+    __slots__ = ("order", "to")
+
+    def __init__(self, to: SwapMarker, order: int) -> None:
+        self.to = to
+        # Its handler is read when this is reached: its own migration may be still to come.
+        self.order = order
 
 
 class EndMarker(Marker):

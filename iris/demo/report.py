@@ -24,7 +24,7 @@ def progress(tally: Tally, rows_planned: int, queued: Optional[int]) -> str:
         f"{done:,} of {rows_planned:,} rows: {tally.summarised:,} summarised, "
         f"{tally.failed:,} failed, {len(tally.lines):,} symbols"
     )
-    return text if queued is None else f"{text}, {queued} in front"
+    return text if queued is None else f"{text}, {queued} at the intake"
 
 
 def failure(failed: Failure) -> str:

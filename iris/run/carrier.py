@@ -59,6 +59,8 @@ class Carrier:
         self.run_slice: Slice = _no_slice
         self.fire: Callable[[float], None] = _no_fire
         # Sends the timed messages that are due.
+        self.interrupted = report
+        # Given a KeyboardInterrupt; on the hub of the user's own thread it is the user's.
         self._hub: Optional[Hub] = None
         self._timers = timers
         self._clock = clock
@@ -171,7 +173,8 @@ class Carrier:
         if following != self._armed:
             self._armed = following
             assert self._hub is not None
-            self._hub.arm(None if following is None else following - self._clock())
+            delay_s = None if following is None else following - self._clock()
+            self._hub.arm(delay_s, self._timer_fired)
         self.sleeping = True
         # Asleep first, THEN a look: a sender who queued before we slept did not wake us.
         if not self.runqueue and not self._calls and self._timers.next == following:
@@ -180,6 +183,11 @@ class Carrier:
             self._armed = None
         self.sleeping = False
         return False
+
+    def _timer_fired(self) -> None:
+        # Forgotten first: an event loop may fire a little early, then it is armed again.
+        self._armed = None
+        self.pump()
 
     def _run(self, slice_end: float, turn_end: float) -> None:
         idle = self._idle
@@ -250,8 +258,8 @@ class Carrier:
             self._failed(error)
 
     def _failed(self, error: BaseException) -> None:
-        if isinstance(error, KeyboardInterrupt) and self._hub is not None:
-            self._hub.interrupted(error)
+        if isinstance(error, KeyboardInterrupt):
+            self.interrupted(error)
         else:
             self._report(error)
 

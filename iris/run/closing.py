@@ -71,6 +71,8 @@ class Closing:
     def quiesce(self, timeout_s: float) -> bool:
         """Wait until no message is queued or being handled; False when the time is over."""
         timeout_s = seconds("timeout_s", timeout_s)
+        if self._state == "closed":
+            self._lifecycle.refuse()
         if self._in_handler():
             raise WouldDeadlock("quiesce() in a handler would wait for the handler itself")
         return self._wait_until(self._quiet, timeout_s)

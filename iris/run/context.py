@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Optional, Protocol
 
 from iris.errors import ActorError
+from iris.run.clock import sleep
 
 if TYPE_CHECKING:
     from iris.core.cell import ActorCell
@@ -118,6 +119,27 @@ def current() -> Context:
             " on which Iris runs the actor, not in ones that the actor started itself"
         )
     return Context(place.cell.pid, place.runtime())
+
+
+def pause() -> None:
+    """Give way inside a handler: other actors, timers and sockets have their turn.
+
+    Call it in a handler that computes for long; it returns when the hub has been round once.
+
+    Raises:
+        ActorError: the caller is not an actor.
+    """
+    place = here()
+    if place is None or place.cell is None:
+        raise ActorError("iris.pause() was called outside a handler; there it has no meaning")
+    if place.home is None:
+        sleep(0)
+        return
+    timer = place.home.later(0.0, current_greenlet().switch)
+    try:
+        place.home.park()
+    finally:
+        timer.close()
 
 
 def actor_pid(runtime: Any) -> int:

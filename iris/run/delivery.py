@@ -140,6 +140,8 @@ class Delivery:
 
     def _admit(self, cell: ActorCell, data: Any, local: bool, hops: int) -> bool:
         """The slow way. `local` sends may wait and may bring the stop word."""
+        # Compared before anything happens, and only bytes: others have an __eq__ of their own.
+        stops = local and type(data) is bytes and data == self._stop_word
         admission = cell.admission
         if admission is None:
             cell.user.append(data)
@@ -148,13 +150,14 @@ class Delivery:
             verdict = admission.offer(cell.user, data)
         if verdict is Verdict.WAIT:
             if local and hops == 0:
-                return self._wait(cell, data)
-            verdict = Verdict.REFUSED
-        if verdict is Verdict.ACCEPTED and local and data == self._stop_word:
-            accepted = self._act(cell, admission, data, verdict, hops)
+                taken = self._wait(cell, data)
+            else:
+                taken = self._act(cell, admission, data, Verdict.REFUSED, hops)
+        else:
+            taken = self._act(cell, admission, data, verdict, hops)
+        if stops and taken and verdict is not Verdict.REDIRECT:
             self._end_parent(cell)
-            return accepted
-        return self._act(cell, admission, data, verdict, hops)
+        return taken
 
     def _act(
         self, cell: ActorCell, admission: Admission, data: Any, verdict: Verdict, hops: int

@@ -22,8 +22,8 @@ class Hub(Protocol):
     def wake(self) -> None:
         """Have the pump called. From any thread, handler, signal handler or `__del__`."""
 
-    def arm(self, delay_s: Optional[float]) -> None:
-        """Have the pump called once after a delay; replaces the delay before; None for never."""
+    def arm(self, delay_s: Optional[float], call: Callable[[], None]) -> None:
+        """Call `call()` once after a delay, instead of the one before; None for never."""
 
     def later(self, delay_s: float, call: Callable[[], Any]) -> Any:
         """Run `call()` in the hub after some seconds; the result has `close()`."""
@@ -66,13 +66,11 @@ class GeventHub:
         self._timer: Any = None
         self._greenlet = greenlet
         self._getcurrent = getcurrent
-        self._pump: Callable[[], None] = _nothing
         self._lock = new_rlock()
         self._open = True
         # Under `_lock`: a wake-up of a closed watcher raises, and differently on PyPy.
 
     def start(self, pump: Callable[[], None]) -> None:
-        self._pump = pump
         self._async.start(pump)
 
     def wake(self) -> None:
@@ -80,7 +78,7 @@ class GeventHub:
             if self._open:
                 self._async.send()
 
-    def arm(self, delay_s: Optional[float]) -> None:
+    def arm(self, delay_s: Optional[float], call: Callable[[], None]) -> None:
         timer = self._timer
         if timer is not None:
             timer.stop()
@@ -89,7 +87,7 @@ class GeventHub:
         if delay_s is not None:
             # A new timer each time: a gevent timer that has fired once fires at once
             # when it is started again.
-            self._timer = self.later(delay_s, self._pump)
+            self._timer = self.later(delay_s, call)
 
     def later(self, delay_s: float, call: Callable[[], Any]) -> Any:
         timer = self._loop.timer(max(delay_s, 0.0))
@@ -109,7 +107,7 @@ class GeventHub:
     def close(self) -> None:
         with self._lock:
             self._open = False
-        self.arm(None)
+        self.arm(None, _nothing)
         self._async.stop()
         self._async.close()
 

@@ -48,7 +48,7 @@ from iris.core.supervision import Registers
 from iris.core.table import Table
 from iris.core.tally import Fates
 from iris.core.timers import Timers
-from iris.errors import ActorDead
+from iris.errors import ActorDead, RuntimeClosed
 from iris.observe.hooks import Hooks
 from iris.run.crash import crash_ending, is_interruption
 from iris.run.delivery import Delivery
@@ -174,6 +174,19 @@ class Lifecycle:
         self._delivery.poke(cell, True)
         return True
 
+    def drain(self, cell: ActorCell, ending: Ending, timeout_s: float) -> bool:
+        """Accept nothing more, and end the actor when its queue is empty or the time is over."""
+        with self._lock:
+            if cell.admission is CLOSED:
+                return False
+            self._delivery.mark(cell, EndMarker(ending))
+            admission, cell.admission = cell.admission, CLOSED
+            tickets = admission.close() if type(admission) is Bound else []
+        _tell(tickets)
+        self._delivery.poke(cell)
+        self.later(timeout_s, lambda: self.request_stop(cell, ending))
+        return True
+
     def mark_ended(self, cell: ActorCell, marker: EndMarker) -> None:
         """In the turn: the queue has reached an end marker."""
         with self._lock:
@@ -206,6 +219,10 @@ class Lifecycle:
         if cell.state is not ALIVE and is_interruption(error):
             # The runtime itself interrupted it, after its stop was accepted.
             self.finish_stopped(cell)
+            return
+        if self.closing and isinstance(error, RuntimeClosed):
+            # The shutdown caught the handler in the middle of its calls; that is no crash.
+            self.finish(cell, self.shutdown_ending)
             return
         ending = crash_ending(cell.pid, error, message)
         self.finish(cell, ending)
@@ -242,8 +259,7 @@ class Lifecycle:
             return
         if ties is None:
             self._hooks.call("exit", cell.pid, ending)
-            self._table.remove(cell)
-            self.on_ended()
+            self._retire(cell)
             return
         # 5 The children, deepest first. Its own end goes on when the last has ended.
         self.stop_all(descendants_deepest_first(cell), Ending(ExitReason.KILLED, cell.pid))
@@ -263,14 +279,16 @@ class Lifecycle:
         at a time, each taken in one step.
         """
         take = cell.user.popleft if isinstance(cell.user, deque) else _pop_first(cell.user)
+        # An orphan's turn may have left some of its batch; pull actors never have.
+        left, cell.rest = (cell.rest or [])[::-1], None
         while True:
-            left = []
             while cell.user:
                 try:
                     left.append(take())
                 except IndexError:
                     break
             self._settle(left)
+            left = []
             cell.special = False
             cell.ready = False
             # Not ready first, THEN a look, as at the end of every turn.
@@ -339,10 +357,14 @@ class Lifecycle:
             self._registers.forget(cell)
         # 8 Hooks, which may be slow or raise, when all others know.
         self._hooks.call("exit", cell.pid, ending)
+        # 9 Its pid. Last, so that until here the pid named this actor and no other.
+        return self._retire(cell)
+
+    def _retire(self, cell: ActorCell) -> Optional[ActorCell]:
         with self._lock:
-            # 9 Its pid. Last, so that until here the pid named this actor and no other.
             parent = disown(cell)
             self._table.remove(cell)
+            # Read now: somebody may have begun to join while the end was on its way.
             joiners = [] if cell.ties is None else cell.ties.joiners
             if parent is not None and parent.admission is PARENT and not children_of(parent):
                 parent.admission = None

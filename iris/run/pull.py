@@ -7,7 +7,7 @@ waiting, and nobody touches it while the actor is busy.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Union
 
 from iris.config import seconds
 from iris.core.cell import DEAD, STOPPING, ActorCell
@@ -17,6 +17,7 @@ from iris.core.messages import (
     ExitReason,
     FenceMarker,
     Marker,
+    RollbackMarker,
     SwapMarker,
     swap_message,
 )
@@ -38,7 +39,7 @@ class PullShared:
         lifecycle: Lifecycle,
         bedroom: Bedroom,
         clock: Callable[[], float],
-        apply_swap: Callable[[ActorCell, SwapMarker], None],
+        apply_swap: Callable[[ActorCell, Union[SwapMarker, RollbackMarker]], Any],
     ) -> None:
         self.lifecycle = lifecycle
         self.bedroom = bedroom
@@ -228,10 +229,13 @@ class PullRunner:
         control = cell.control
         while control is not None and control.marks:
             lane = cell.user
-            marker = next((item for item in list(lane) if isinstance(item, Marker)), None)
-            if marker is None:
+            # By place: `remove` would compare, and messages may have an __eq__ of their own.
+            places = (place for place in range(len(lane)) if isinstance(lane[place], Marker))
+            place = next(places, None)
+            if place is None:
                 return
-            lane.remove(marker)
+            marker = lane[place]
+            del lane[place]
             self._unmark()
             found = self._pass(marker)
             if found is not _NOTHING:
@@ -247,10 +251,9 @@ class PullRunner:
 
     def _pass(self, marker: Any) -> Any:
         """Act on a marker; a swap becomes a message to the function."""
-        if type(marker) is SwapMarker:
-            cell = self.cell
-            self._shared.apply_swap(cell, marker)
-            return swap_message(marker, cell.pid)
+        if isinstance(marker, (SwapMarker, RollbackMarker)):
+            version = self._shared.apply_swap(self.cell, marker)
+            return _NOTHING if version is None else swap_message(version, self.cell.pid)
         if type(marker) is FenceMarker:
             marker.reached()
         else:
@@ -321,6 +324,8 @@ class PyMailbox:
 
         Blocks the actor's own thread only, with the GIL released.
         """
+        if timeout is not None:
+            timeout = seconds("timeout", timeout)
         cell = self._cell
         rest = cell.rest
         if rest and not cell.special:
@@ -328,8 +333,6 @@ class PyMailbox:
             # being handled was noted when the first of the batch was taken, and how many
             # were taken when the batch was.
             return rest.pop()
-        if timeout is not None:
-            timeout = seconds("timeout", timeout)
         return self._runner.receive(timeout)
 
     def selective_recv(

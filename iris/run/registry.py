@@ -59,7 +59,17 @@ class Registry:
         cell = self._table.get(pid)
         if cell is None:
             return False
-        return self._lifecycle.request_stop(cell, Ending(ExitReason.KILLED, current_pid() or pid))
+        by = current_pid() or pid
+        reason = ExitReason.NORMAL if cell is current_cell() else ExitReason.KILLED
+        return self._lifecycle.request_stop(cell, Ending(reason, by))
+
+    def stop_after_drain(self, pid: int, timeout_s: float) -> bool:
+        """Let the queue empty first; False when the actor is gone or already ending."""
+        check_pid(pid)
+        timeout_s = seconds("timeout_s", timeout_s)
+        cell = self._table.get(pid)
+        ending = Ending(ExitReason.KILLED, current_pid() or pid)
+        return cell is not None and self._lifecycle.drain(cell, ending, timeout_s)
 
     def join(self, pid: int, timeout_s: Optional[float] = None) -> bool:
         """Wait until an actor has ended; False when the time was over before."""
@@ -201,12 +211,19 @@ class Registry:
 
     # -- supervisors' lists ----------------------------------------------------------------------
 
-    def watch(self, pid: int, key: str = GLOBAL) -> None:
-        """Put a living actor on a supervisor's list."""
+    def watch(self, pid: int) -> None:
+        """Put a living actor on the global supervisor's list."""
         check_pid(pid)
         with self._lock:
-            if not self._registers.watch(key, self._living(pid)):
-                raise BadInput(f"there is no supervisor for path {key!r}; create it first")
+            self._registers.watch(GLOBAL, self._living(pid))
+
+    def watch_in(self, path: str, pid: int) -> None:
+        """Put a living actor on the list of a path's supervisor."""
+        checked_path(path)
+        check_pid(pid)
+        with self._lock:
+            if not self._registers.watch(path, self._living(pid)):
+                raise _no_supervisor(path)
 
     def watch_below(self, prefix: str) -> int:
         """Put the present direct children of a path on the global list; returns how many."""
@@ -217,12 +234,18 @@ class Registry:
                 self._registers.watch(GLOBAL, cell)
         return len(cells)
 
-    def supervised(self, key: str = GLOBAL) -> list[int]:
-        """The living actors on a supervisor's list."""
+    def supervised(self) -> list[int]:
+        """The living actors on the global supervisor's list."""
         with self._lock:
-            pids = self._registers.pids(key)
+            return self._registers.pids(GLOBAL) or []
+
+    def supervised_in(self, path: str) -> list[int]:
+        """The living actors on the list of a path's supervisor."""
+        checked_path(path)
+        with self._lock:
+            pids = self._registers.pids(path)
         if pids is None:
-            raise BadInput(f"there is no supervisor for path {key!r}; create it first")
+            raise _no_supervisor(path)
         return pids
 
     def create_supervisor(self, path: str) -> bool:
@@ -254,3 +277,7 @@ class Registry:
 
     def _active_of(self, pids: list[int]) -> list[int]:
         return [pid for pid in dict.fromkeys(pids) if self._active(pid) is not None]
+
+
+def _no_supervisor(path: str) -> BadInput:
+    return BadInput(f"there is no supervisor for path {path!r}; create_path_supervisor makes one")

@@ -48,7 +48,7 @@ class SimHub:
         self._driver = current_greenlet() or _main_greenlet()
         self._pump: Callable[[], None] = _nothing
         self._woken = False
-        self._armed: Optional[float] = None
+        self._armed: Optional[_Call] = None
         self._calls: list[tuple[float, int, _Call]] = []
         self._order = 0
         self._error: Optional[BaseException] = None
@@ -61,8 +61,10 @@ class SimHub:
     def wake(self) -> None:
         self._woken = True
 
-    def arm(self, delay_s: Optional[float]) -> None:
-        self._armed = None if delay_s is None else self.clock.now + max(delay_s, 0.0)
+    def arm(self, delay_s: Optional[float], call: Callable[[], None]) -> None:
+        if self._armed is not None:
+            self._armed.close()
+        self._armed = None if delay_s is None else self.later(delay_s, call)
 
     def later(self, delay_s: float, call: Callable[[], Any]) -> _Call:
         entry = _Call(call)
@@ -81,7 +83,7 @@ class SimHub:
 
     def close(self) -> None:
         self._pump = _nothing
-        self._armed = None
+        self.arm(None, _nothing)
 
     # -- the driver's side -----------------------------------------------------------------
 
@@ -102,10 +104,7 @@ class SimHub:
         """When the next timer is due; None when there is none."""
         while self._calls and self._calls[0][2].call is None:
             heapq.heappop(self._calls)
-        times = [self._calls[0][0]] if self._calls else []
-        if self._armed is not None:
-            times.append(self._armed)
-        return min(times) if times else None
+        return self._calls[0][0] if self._calls else None
 
     def move_to(self, time: float) -> None:
         """Move the clock to a time that no timer precedes, and wake what is due."""
@@ -114,9 +113,6 @@ class SimHub:
             entry = heapq.heappop(self._calls)[2]
             if entry.call is not None:
                 entry.call()
-        if self._armed is not None and self._armed <= self.clock.now:
-            self._armed = None
-            self._woken = True
 
 
 def _main_greenlet() -> Any:

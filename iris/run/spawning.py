@@ -168,7 +168,9 @@ class Spawning:
             self._delivery.mark(cell, FenceMarker(waiter.settle))
         self._delivery.poke(cell)
         waiter.wait(FETCH_TIMEOUT_S)
-        return _clear(kept)
+        with self._table.lock:
+            # Two callers must not copy the same messages.
+            return _clear(kept)
 
     def _spec(
         self,

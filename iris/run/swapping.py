@@ -7,15 +7,16 @@ handler between two messages. Nothing is lost, for nothing is moved.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Union
 
 from iris.config import whole_number
 from iris.core.behavior import FIRST_VERSION, Handler, History
 from iris.core.cell import DEAD, ActorCell, control_of
 from iris.core.mailbox import CLOSED
-from iris.core.messages import SwapMarker
+from iris.core.messages import RollbackMarker, SwapMarker
 from iris.core.table import Table
 from iris.errors import ActorDead, BadInput
+from iris.run.crash import is_interruption
 from iris.run.delivery import Delivery, check_pid
 from iris.run.log import Log
 from iris.run.registry import Registry
@@ -40,11 +41,7 @@ class Swapping:
         self, pid: int, handler: Handler, migrate: Migrate = None, when: str = "order"
     ) -> bool:
         """Give an actor a new handler; False when it has ended or is stopping."""
-        check_handler(handler)
-        if migrate is not None:
-            check_handler(migrate)
-        if when not in WHEN:
-            raise BadInput(f"when={when!r} is unknown; give {' or '.join(map(repr, WHEN))}")
+        _check(handler, migrate, when)
         cell = self._table.get(pid) if type(pid) is int else None
         if cell is None:
             check_pid(pid)
@@ -66,15 +63,24 @@ class Swapping:
         return True
 
     def swap_below(self, prefix: str, handler: Handler, migrate: Migrate, when: str) -> int:
-        """Swap all actors with paths below a prefix; returns how many."""
-        pids = self._registry.list_children(prefix)
-        return sum(self.swap(pid, handler, migrate, when) for pid in pids)
+        """Swap all actors with paths below a prefix; returns how many.
+
+        Observed actors have no handler and are passed by.
+        """
+        _check(handler, migrate, when)
+        swapped = 0
+        for pid in self._registry.list_children(prefix):
+            cell = self._table.get(pid)
+            if cell is not None and cell.spec.kind != "observed":
+                swapped += self.swap(pid, handler, migrate, when)
+        return swapped
 
     def version(self, pid: int) -> int:
         """The number of the latest accepted version; 1 before any swap."""
         with self._lock:
-            cell = self._living(pid)
-            return FIRST_VERSION if cell.control is None else self._history(cell).version
+            control = self._living(pid).control
+            history = None if control is None else control.history
+            return FIRST_VERSION if history is None else history.version
 
     def roll_back(self, pid: int, steps: int = 1) -> int:
         """Return to an earlier version, in the order of the queue; returns its number."""
@@ -88,28 +94,50 @@ class Swapping:
                     f"actor {pid} has no version {steps} steps back; it remembers"
                     f" {len(history) - 1}"
                 )
-            self._mark(cell, marker)
+            if cell.admission is not CLOSED:
+                self._mark(cell, marker)
         self._delivery.poke(cell)
-        return marker.version
+        return marker.to.version
 
-    def apply(self, cell: ActorCell, marker: SwapMarker) -> None:
-        """By the cell's owner, between two messages: the new behaviour begins."""
-        handler = marker.handler
-        if marker.migrate is not None:
-            try:
-                handler = marker.migrate(cell.handler, handler)
-                check_handler(handler)
-            except Exception as error:  # noqa: BLE001  # User code, on its turn.
-                # The swap is refused and the old handler stays; the caller is long gone,
-                # so the version tells, and the log.
-                self._log.swap_refused(cell.pid, marker.version, error)
-                with self._lock:
-                    self._history(cell).refuse(marker.version)
-                return
-            # What the migration made is this version from now on, for a rollback too.
-            marker.handler = handler
-        if cell.spec.kind != "pull":
-            cell.handler = handler
+    def apply(self, cell: ActorCell, marker: Union[SwapMarker, RollbackMarker]) -> Any:
+        """By the cell's owner, between two messages: another behaviour begins.
+
+        Returns the `SwapMarker` of the version that is used from now on; None when nothing
+        changes, because a later swap has overtaken this one or the migration was refused.
+        """
+        with self._lock:
+            history = self._history(cell)
+            if marker.order < history.reached:
+                return None
+            history.reached = marker.order
+            if type(marker) is RollbackMarker:
+                version = history.usable(marker.to)
+            else:
+                assert type(marker) is SwapMarker
+                version = marker
+        if version is marker and version.migrate is not None and not self._migrate(cell, version):
+            return None
+        if version is not None and cell.spec.kind != "pull":
+            cell.handler = version.handler
+        return version
+
+    def _migrate(self, cell: ActorCell, marker: SwapMarker) -> bool:
+        assert marker.migrate is not None
+        try:
+            handler = marker.migrate(cell.handler, marker.handler)
+            check_handler(handler)
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) or is_interruption(error):
+                raise
+            # The swap is refused and the old handler stays. The caller is long gone, so the
+            # version tells, and the log.
+            self._log.swap_refused(cell.pid, marker.version, error)
+            with self._lock:
+                self._history(cell).refuse(marker)
+            return False
+        # What the migration made is this version from now on, for a rollback too.
+        marker.handler = handler
+        return True
 
     def _history(self, cell: ActorCell) -> History:
         control = cell.control or control_of(cell)
@@ -125,3 +153,11 @@ class Swapping:
         if cell is None or cell.state is DEAD:
             raise ActorDead(f"actor {pid} has ended or never existed")
         return cell
+
+
+def _check(handler: object, migrate: object, when: object) -> None:
+    check_handler(handler)
+    if migrate is not None:
+        check_handler(migrate)
+    if when not in WHEN:
+        raise BadInput(f"when={when!r} is unknown; give {' or '.join(map(repr, WHEN))}")

@@ -8,11 +8,11 @@ protocol (docs/adr/0002), checked by tests/core/test_ready_protocol.py: change b
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any, Callable, Union
 
 from iris.core.cell import DEAD, STOPPING, ActorCell
 from iris.core.mailbox import Lock
-from iris.core.messages import EndMarker, FenceMarker, Marker, SwapMarker
+from iris.core.messages import EndMarker, FenceMarker, Marker, RollbackMarker, SwapMarker
 from iris.run.carrier import Carrier, Slice
 from iris.run.context import Place
 
@@ -40,7 +40,7 @@ class Ends:
     # The cell is STOPPING and nothing of it runs.
     bury: Callable[[ActorCell], None]
     # The cell is DEAD: settle the fate of what late senders appended.
-    apply_swap: Callable[[ActorCell, SwapMarker], None]
+    apply_swap: Callable[[ActorCell, Union[SwapMarker, RollbackMarker]], Any]
     # The cell's new behaviour begins here.
     mark_ended: Callable[[ActorCell, EndMarker], None]
     # The cell ends here: make it STOPPING.
@@ -198,7 +198,11 @@ def make_serve(ends: Ends) -> Callable[[ActorCell], bool]:
             if type(item) is SwapMarker:
                 ends.apply_swap(cell, item)
             else:
-                cell.handler(item)
+                try:
+                    cell.handler(item)
+                except BaseException as error:  # noqa: BLE001  # A turn.
+                    ends.fail(cell, error, item, False)
+                    return True
             if cell.state in _OVER:
                 ends.finish_stopped(cell)
                 return True
@@ -227,7 +231,7 @@ def make_pass_markers(ends: Ends, lock: Lock) -> Callable[[ActorCell, list[Any],
         with lock:
             control.marks -= len(passed)
         for marker in passed:
-            if type(marker) is SwapMarker:
+            if isinstance(marker, (SwapMarker, RollbackMarker)):
                 ends.apply_swap(cell, marker)
             elif type(marker) is FenceMarker:
                 marker.reached()

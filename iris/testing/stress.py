@@ -138,6 +138,7 @@ def main(argv: Optional[list[str]] = None) -> int:
     parser.add_argument("--threads", type=int, default=8, help="sending threads at most")
     parser.add_argument("--round-s", type=float, default=3.0, help="seconds of traffic a round")
     parser.add_argument("--rounds", type=int, default=0, help="so many rounds at most; 0: no limit")
+    parser.add_argument("--go-on", action="store_true", help="go on after a violation")
     options = parser.parse_args(argv)
     logging.getLogger("iris").setLevel(logging.CRITICAL + 1)
     # Handlers raise by the thousand here; what Iris itself does wrong comes by its hook.
@@ -148,8 +149,10 @@ def main(argv: Optional[list[str]] = None) -> int:
     start_thread(watch.run)
     end = monotonic() + options.minutes * 60
     code = 0
-    while monotonic() < end and not (0 < options.rounds <= watch.rounds) and code == 0:
-        code = one_round(watch, Plan.of(seed, options.round_s, options.threads))
+    while monotonic() < end and not (0 < options.rounds <= watch.rounds):
+        code = max(code, one_round(watch, Plan.of(seed, options.round_s, options.threads)))
+        if code and not options.go_on:
+            break
         seed += 1
     watch.over = True
     faulthandler.cancel_dump_traceback_later()

@@ -239,8 +239,15 @@ class Model:
 
     def wake(self) -> Process:
         if (yield SLEEPING):
-            yield SLEEPING, False
-            yield WOKEN, True
+            disarmed = False
+            try:
+                yield SLEEPING, False
+                yield WOKEN, True
+            except Cut:
+                disarmed = True
+                if self.broken != "a wake that was cut is not repaired":
+                    yield WOKEN, True
+                raise
 
     def poke(self, always: bool = False) -> Process:
         if always or not (yield READY):
@@ -506,6 +513,8 @@ class Model:
         yield acquire
         yield LIFE, DEAD
         yield SHUT, True
+        if self.broken != "the dead are not special":
+            yield SPECIAL, True
         yield close_bound
         yield self.expire_rest
         while (yield copy_lane):
@@ -522,7 +531,8 @@ class Model:
         while True:
             while (yield self.bury_one):
                 pass
-            yield SPECIAL, False
+            if self.broken == "special is cleared at the burial":
+                yield SPECIAL, False
             yield READY, False
             if self.broken == "no look after the burial":
                 return
@@ -745,18 +755,21 @@ class Automaton:
                 action = process.throw(Cut()) if result is Cut else process.send(result)
         except StopIteration:
             return OVER
-        where: list[Any] = []
-        armed = False
+        # An action may hold a value that no variable holds any more.
+        cells = getattr(action, "__closure__", None) or ()
+        where: list[Any] = [tuple(cell.cell_contents for cell in cells)]
+        armed, disarmed = False, False
         inner: Any = process
         while inner is not None:
             known = inner.gi_frame.f_locals
             armed = armed or known.get("armed", False)
+            disarmed = disarmed or known.get("disarmed", False)
             where.append((inner.gi_code, inner.gi_frame.f_lasti, tuple(sorted(known.items()))))
             inner = inner.gi_yieldfrom
         number = self._known.setdefault(tuple(where), len(self.nodes))
         if number == len(self.nodes):
             self.nodes.append(Node(make, history, action))
-            self.nodes[number].armed = armed
+            self.nodes[number].armed = armed and not disarmed
         return number
 
     def after(self, number: int, result: Any) -> int:
@@ -875,17 +888,21 @@ def fault_of(scenario: Scenario) -> Optional[str]:
     return None
 
 
+
 if __name__ == "__main__":
     import sys, time
 
-    for words in ("m m", "mm mm", "m m q"):
+    def show(sc):
+        t = time.time()
+        se = Search(sc)
+        try:
+            se.run()
+            r = "ok"
+        except Fault as e:
+            r = e
+        print(sc, sc.broken, se.states, len(se.automaton.nodes), r, round(time.time() - t, 2), flush=True)
+
+    for words in ("m m", "mm mm", "m m m", "m m q", "mm q", "mmm q", "c c", "c c q", "mxm m", "mx m q", "ms m q", "me m", "mp m",):
         for blocks in (False, True):
-            t = time.time()
-            sc = Scenario(words, blocks=blocks)
-            se = Search(sc)
-            try:
-                se.run()
-                r = None
-            except Fault as e:
-                r = e
-            print(sc, se.states, len(se.automaton.nodes), r, round(time.time() - t, 2))
+            for raises in (False, True):
+                show(Scenario(words, blocks=blocks, raises=raises))

@@ -33,8 +33,8 @@ def test_table_of_nothing_is_nothing():
 
 def test_progress_names_the_queue_only_while_there_is_one():
     text = report.progress(tally_of_two(), 1000, 16)
-    assert text == ("3 of 1,000 rows: 2 summarised, 1 failed, 2 symbols, 16 in front")
-    assert "in front" not in report.progress(tally_of_two(), 1000, None)
+    assert text == ("3 of 1,000 rows: 2 summarised, 1 failed, 2 symbols, 16 at the intake")
+    assert "intake" not in report.progress(tally_of_two(), 1000, None)
 
 
 def test_failure_names_actor_reason_and_error():
