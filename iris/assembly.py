@@ -22,6 +22,7 @@ from iris.core.supervision import Registers
 from iris.core.table import Table
 from iris.core.tally import Fates
 from iris.core.timers import Timers
+from iris.core.waits import Waits
 from iris.errors import BadInput, LimitReached, RuntimeClosed
 from iris.observe.hooks import Hooks
 from iris.observe.snapshot import Snapshot
@@ -179,13 +180,14 @@ def assemble(
     fates, timers, log = Fates(lock), Timers(), Log()
     hooks = Hooks(log.hook_raised)
     names, paths, registers, monitors = Names(), Paths(), Registers(), Monitors()
+    waits = Waits()
     carrier = system.carrier = Carrier(runqueue, timers, clock, slice_s, log.failed)
-    delivery = Delivery(table, carrier, fates, config.stop_word, system.check_usable)
+    delivery = Delivery(table, carrier, waits, fates, config.stop_word, system.check_usable)
     lifecycle = Lifecycle(
         table, delivery, fates, names, paths, timers, registers, monitors, hooks,
         log, config.shutdown_timeout_s,
     )  # fmt: skip
-    registry = Registry(table, names, paths, registers, monitors, lifecycle, delivery)
+    registry = Registry(table, names, paths, registers, monitors, waits, lifecycle, delivery)
     swapping = Swapping(table, delivery, registry, log)
     timing = Timing(table, timers, delivery, clock, carrier.wake)
 

@@ -17,9 +17,10 @@ from iris.core.messages import Ending, EndMarker, ExitReason, Marker
 from iris.core.pid import PID_MAX, SLOT_MASK
 from iris.core.table import Table
 from iris.core.tally import Fates
-from iris.errors import BadInput, WouldDeadlock
+from iris.core.waits import Waits
+from iris.errors import BadInput
 from iris.run.carrier import Carrier
-from iris.run.context import current_cell, current_pid
+from iris.run.context import current_pid
 from iris.run.waiter import Waiter
 
 _COPIED = (bytearray, memoryview)
@@ -34,12 +35,13 @@ class Delivery:
     Args:
         table: where the cells are.
         carrier: what has to be woken for push actors.
+        waits: the actors that wait in front of full mailboxes, among others.
         fates: what is counted.
         stop_word: see `Config.stop_word`.
         gone: called for a send to nobody; raises where the runtime cannot be used any more.
     """
 
-    __slots__ = ("_carrier", "_fates", "_gone", "_stop_word", "_table", "send")
+    __slots__ = ("_carrier", "_fates", "_gone", "_stop_word", "_table", "_waits", "send")
 
     send: Send
 
@@ -47,12 +49,14 @@ class Delivery:
         self,
         table: Table,
         carrier: Carrier,
+        waits: Waits,
         fates: Fates,
         stop_word: Any,
         gone: Callable[[], None],
     ) -> None:
         self._table = table
         self._carrier = carrier
+        self._waits = waits
         self._fates = fates
         self._stop_word = stop_word
         self._gone = gone
@@ -209,22 +213,23 @@ class Delivery:
             bound = cell.admission
             if type(bound) is not Bound:
                 return self._admit(cell, data, True, 1)
-            if cell is current_cell():
-                raise WouldDeadlock(
-                    f"actor {cell.pid} sends to its own full mailbox, which only it can empty;"
-                    f" raise its capacity of {bound.capacity} or choose another policy"
-                )
             waiter = Waiter()
             ticket = Ticket(data, self._settler(waiter))
-            verdict = bound.offer(cell.user, data, ticket)
-            if verdict is not Verdict.WAIT:
-                return self._act(cell, bound, data, verdict, 0)
+            sender = current_pid()
+            if sender:
+                with self._table.lock:
+                    self._waits.begin(sender, cell.pid)
             try:
+                verdict = bound.offer(cell.user, data, ticket)
+                if verdict is not Verdict.WAIT:
+                    return self._act(cell, bound, data, verdict, 0)
                 waiter.wait()
             except BaseException:
                 if bound.withdraw(ticket):
                     self._fates.refused.add()
                 raise
+            finally:
+                self._waits.end(sender)
             if waiter.value is Verdict.ACCEPTED:
                 return True
             if waiter.value is not Verdict.RETRY:

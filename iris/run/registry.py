@@ -16,7 +16,8 @@ from iris.core.names import Names, checked_name
 from iris.core.paths import Paths, checked_path
 from iris.core.supervision import GLOBAL, Registers
 from iris.core.table import Table
-from iris.errors import ActorDead, ActorError, BadInput, WouldDeadlock
+from iris.core.waits import Waits
+from iris.errors import ActorDead, ActorError, BadInput
 from iris.run.context import current_cell, current_pid
 from iris.run.delivery import Delivery, check_pid
 from iris.run.lifecycle import Lifecycle
@@ -33,6 +34,7 @@ class Registry:
         paths: Paths,
         registers: Registers,
         monitors: links.Monitors,
+        waits: Waits,
         lifecycle: Lifecycle,
         delivery: Delivery,
     ) -> None:
@@ -44,6 +46,7 @@ class Registry:
         self._lifecycle = lifecycle
         self._delivery = delivery
         self._monitors = monitors
+        self._waits = waits
 
     # -- life --------------------------------------------------------------------------------
 
@@ -79,19 +82,21 @@ class Registry:
         cell = self._table.get(pid)
         if cell is None:
             return True
-        if cell is current_cell():
-            raise WouldDeadlock(f"actor {pid} cannot wait for its own end")
+        joiner = current_pid()
         waiter = Waiter()
         with self._lock:
             if self._table.get(pid) is None:
                 return True
+            if joiner:
+                self._waits.begin(joiner, pid)
             joiners = links.ties_of(cell).joiners
             joiners.append(waiter.settle)
         try:
             return waiter.wait(timeout_s)
         finally:
-            if not waiter.done:
-                with self._lock:
+            with self._lock:
+                self._waits.end(joiner)
+                if not waiter.done:
                     joiners.remove(waiter.settle)
 
     # -- names and paths -----------------------------------------------------------------------

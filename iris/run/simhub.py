@@ -91,10 +91,13 @@ class SimHub:
         """Run the pump if something has woken it; False when nothing is to be done now."""
         if current_greenlet() is not self._driver:
             raise IrisError("a simulated runtime is driven by the greenlet that made it")
-        if not self._woken:
+        if self._woken:
+            self._woken = False
+            self._pump()
+        elif self._due():
+            self._fire()
+        else:
             return False
-        self._woken = False
-        self._pump()
         error, self._error = self._error, None
         if error is not None:
             raise error
@@ -109,10 +112,16 @@ class SimHub:
     def move_to(self, time: float) -> None:
         """Move the clock to a time that no timer precedes, and wake what is due."""
         self.clock.now = max(self.clock.now, time)
-        while self._calls and self._calls[0][0] <= self.clock.now:
-            entry = heapq.heappop(self._calls)[2]
-            if entry.call is not None:
-                entry.call()
+        while self._due():
+            self._fire()
+
+    def _due(self) -> bool:
+        return bool(self._calls) and self._calls[0][0] <= self.clock.now
+
+    def _fire(self) -> None:
+        call = heapq.heappop(self._calls)[2].call
+        if call is not None:
+            call()
 
 
 def _main_greenlet() -> Any:

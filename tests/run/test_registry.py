@@ -1,0 +1,553 @@
+"""Names, paths, links, monitors and supervisors' lists: what callers ask about actors they know."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+import pytest
+
+import iris
+from iris.testing import SimRuntime
+
+
+def fail(message: Any) -> None:
+    """A handler that raises."""
+    raise ValueError("as it should")
+
+
+def end(rt: SimRuntime, pid: int) -> None:
+    """End an actor now."""
+    rt.stop(pid)
+    rt.run_until_idle()
+
+
+def news(rt: SimRuntime, pid: int) -> list[Any]:
+    """What an observed actor has received when all have come to rest."""
+    rt.run_until_idle()
+    return rt.get_messages(pid)
+
+
+# -- names ---------------------------------------------------------------------------------------
+
+
+def test_a_registered_name_gives_the_pid_until_it_is_taken_back() -> None:
+    rt = SimRuntime()
+    pid = rt.spawn(len)
+    assert rt.whereis("auth") is None
+    assert rt.register("auth", pid) is True
+    assert rt.whereis("auth") == rt.resolve("auth") == pid
+    assert rt.unregister("auth") is True
+    assert rt.whereis("auth") is None
+    assert rt.unregister("auth") is False
+
+
+def test_a_name_taken_by_a_living_actor_is_not_given_again() -> None:
+    rt = SimRuntime()
+    first, second = rt.spawn(len), rt.spawn(len)
+    rt.register("auth", first)
+    assert rt.register("auth", second) is False
+    assert rt.whereis("auth") == first
+
+
+def test_the_same_actor_may_register_again_and_have_several_names() -> None:
+    rt = SimRuntime()
+    pid = rt.spawn(len)
+    assert rt.register("a", pid)
+    assert rt.register("a", pid)
+    assert rt.register("b", pid)
+    assert rt.whereis("a") == rt.whereis("b") == pid
+
+
+def test_the_dead_the_unknown_and_the_stopping_get_no_name() -> None:
+    rt = SimRuntime()
+    dead, stopping = rt.spawn(len), rt.spawn(lambda message: rt.sleep(1))
+    end(rt, dead)
+    rt.send(stopping, b"")
+    rt.run_until_idle()
+    rt.stop(stopping)
+    for pid in (dead, stopping, stopping + 1):
+        assert rt.register("name", pid) is False
+        assert rt.register_path("/path", pid) is False
+    assert rt.whereis("name") is None
+
+
+def test_names_and_paths_are_freed_at_the_end_of_their_actor() -> None:
+    rt = SimRuntime()
+    pid, other = rt.spawn(len), rt.spawn(len)
+    for name in ("a", "b"):
+        rt.register(name, pid)
+        rt.register_path(f"/svc/{name}", pid)
+    end(rt, pid)
+    for name in ("a", "b"):
+        assert rt.whereis(name) is None
+        assert rt.register(name, other)
+        assert rt.register_path(f"/svc/{name}", other)
+    assert rt.list_children("/svc") == [other]
+
+
+def test_a_name_taken_back_and_given_on_survives_the_end_of_its_first_holder() -> None:
+    rt = SimRuntime()
+    first, second = rt.spawn(len), rt.spawn(len)
+    rt.register("name", first)
+    rt.register_path("/path", first)
+    rt.unregister("name")
+    rt.unregister_path("/path")
+    rt.register("name", second)
+    rt.register_path("/path", second)
+    end(rt, first)
+    assert rt.whereis("name") == rt.whereis_path("/path") == second
+
+
+def test_a_name_has_at_most_1024_bytes() -> None:
+    rt = SimRuntime()
+    pid = rt.spawn(len)
+    assert rt.register("é" * 512, pid)
+    with pytest.raises(iris.BadInput, match="1024"):
+        rt.register("é" * 512 + "x", pid)
+
+
+# -- paths ---------------------------------------------------------------------------------------
+
+
+def tree(rt: SimRuntime, *paths: str) -> dict[str, int]:
+    """Actors at these paths."""
+    pids = {path: rt.spawn(len) for path in paths}
+    assert all(rt.register_path(path, pid) for path, pid in pids.items())
+    return pids
+
+
+def test_a_path_gives_its_actor_and_nothing_above_or_below_does() -> None:
+    rt = SimRuntime()
+    pids = tree(rt, "/system/service/one")
+    assert rt.whereis_path("/system/service/one") == pids["/system/service/one"]
+    for path in ("/system", "/system/service", "/system/service/one/two", "/system/service/on"):
+        assert rt.whereis_path(path) is None
+
+
+def test_list_children_gives_all_below_and_list_children_direct_one_level() -> None:
+    rt = SimRuntime()
+    pids = tree(rt, "/a", "/a/b", "/a/b/c", "/a/b/c/d", "/a/x", "/ab", "/ab/c")
+    below = [pids[path] for path in ("/a/b", "/a/b/c", "/a/b/c/d", "/a/x")]
+    assert sorted(rt.list_children("/a")) == sorted(below)
+    assert sorted(rt.list_children_direct("/a")) == sorted([pids["/a/b"], pids["/a/x"]])
+    assert sorted(rt.list_children("/")) == sorted(pids.values())
+    assert sorted(rt.list_children_direct("/")) == sorted([pids["/a"], pids["/ab"]])
+    assert rt.list_children("/none") == rt.list_children_direct("/a/b/c/d") == []
+
+
+def test_direct_children_do_not_count_what_lies_deeper_without_a_holder_between() -> None:
+    rt = SimRuntime()
+    pids = tree(rt, "/svc/payment/one")
+    assert rt.list_children_direct("/svc") == []
+    assert rt.list_children_direct("/svc/payment") == list(pids.values())
+
+
+def test_an_actor_with_several_paths_is_listed_once() -> None:
+    rt = SimRuntime()
+    pid = rt.spawn(len)
+    rt.register_path("/svc/a", pid)
+    rt.register_path("/svc/b", pid)
+    assert rt.list_children("/svc") == rt.list_children_direct("/svc") == [pid]
+
+
+def test_a_path_of_a_living_actor_is_not_given_again() -> None:
+    rt = SimRuntime()
+    pids = tree(rt, "/svc/a")
+    assert rt.register_path("/svc/a", rt.spawn(len)) is False
+    assert rt.register_path("/svc/a", pids["/svc/a"]) is True
+
+
+def test_an_unregistered_path_is_gone_and_others_stay() -> None:
+    rt = SimRuntime()
+    pids = tree(rt, "/a", "/a/b")
+    assert rt.unregister_path("/a") is True
+    assert rt.unregister_path("/a") is False
+    assert rt.whereis_path("/a") is None
+    assert rt.list_children("/a") == [pids["/a/b"]]
+
+
+@pytest.mark.parametrize("path", ["/" + "x" * 1023, "/" + "é" * 511 + "x", "/a/b c/ü", "/."])
+def test_paths_up_to_1024_bytes_of_any_characters_are_good(path: str) -> None:
+    rt = SimRuntime()
+    pid = rt.spawn(len)
+    assert rt.register_path(path, pid)
+    assert rt.whereis_path(path) == pid
+
+
+# -- links ---------------------------------------------------------------------------------------
+
+
+def linked(rt: SimRuntime, first: int, second: int) -> None:
+    """Link two actors."""
+    assert rt.link(first, second) is True
+
+
+def test_a_linked_actor_ends_too_with_the_same_reason() -> None:
+    rt, ends = SimRuntime(), []
+    first, second = rt.spawn(fail), rt.spawn(len)
+    linked(rt, second, first)
+    rt.add_hook("exit", lambda pid, ending: ends.append((pid, str(ending.reason), ending.by)))
+    rt.send(first, b"")
+    rt.run_until_idle()
+    assert ends == [(first, "Panic", first), (second, "Panic", first)]
+
+
+def test_a_linked_actor_stays_when_the_reason_is_normal() -> None:
+    rt = SimRuntime()
+    first, second = rt.spawn_with_mailbox(lambda mailbox: mailbox.recv()), rt.spawn(len)
+    linked(rt, first, second)
+    rt.send(first, b"")
+    rt.run_until_idle()
+    assert not rt.is_alive(first)
+    assert rt.is_alive(second)
+
+
+@pytest.mark.parametrize("kind", ["trap_exit", "observed", "pull"])
+def test_a_linked_actor_that_receives_system_messages_gets_exit_instead(kind: str) -> None:
+    rt, got = SimRuntime(), []
+
+    def body(mailbox: iris.PyMailbox) -> None:
+        while True:
+            got.append(mailbox.recv())
+
+    watcher = {
+        "trap_exit": lambda: rt.spawn(got.append, trap_exit=True),
+        "observed": rt.spawn_observed_handler,
+        "pull": lambda: rt.spawn_with_mailbox(body),
+    }[kind]()
+    other = rt.spawn(fail)
+    linked(rt, watcher, other)
+    rt.send(other, b"")
+    rt.run_until_idle()
+    (message,) = got or news(rt, watcher)
+    assert isinstance(message, iris.PySystemMessage)
+    assert (message.type_name, message.reason) == ("EXIT", "Panic")
+    assert message.target_pid == message.from_pid == other
+    assert message.metadata["exception_type"] == "ValueError"
+    assert rt.is_alive(watcher)
+
+
+def test_an_actor_that_traps_exits_is_told_of_a_normal_end_too() -> None:
+    rt = SimRuntime()
+    watcher = rt.spawn_observed_handler()
+    other = rt.spawn_with_mailbox(lambda mailbox: mailbox.recv())
+    linked(rt, watcher, other)
+    rt.send(other, b"")
+    (message,) = news(rt, watcher)
+    assert (message.type_name, message.reason, message.metadata) == ("EXIT", "Normal", None)
+
+
+def test_a_link_works_both_ways_and_a_second_link_adds_nothing() -> None:
+    rt = SimRuntime()
+    one, two = rt.spawn_observed_handler(), rt.spawn_observed_handler()
+    linked(rt, one, two)
+    linked(rt, two, one)
+    end(rt, one)
+    assert len(news(rt, two)) == 1
+
+
+def test_unlink_undoes_a_link_from_either_side() -> None:
+    rt = SimRuntime()
+    one, two = rt.spawn(fail), rt.spawn(len)
+    linked(rt, one, two)
+    assert rt.unlink(two, one) is True
+    assert rt.unlink(two, one) is False
+    rt.send(one, b"")
+    rt.run_until_idle()
+    assert rt.is_alive(two)
+
+
+def test_a_chain_of_links_ends_to_its_end_but_not_beyond_one_that_traps() -> None:
+    rt = SimRuntime()
+    chain = [rt.spawn(len) for _ in range(3000)]
+    for one, two in zip(chain, chain[1:]):
+        linked(rt, one, two)
+    guard, beyond = rt.spawn(bool, trap_exit=True), rt.spawn(len)
+    linked(rt, chain[-1], guard)
+    linked(rt, guard, beyond)
+    end(rt, chain[0])
+    assert not any(rt.is_alive(pid) for pid in chain)
+    assert rt.is_alive(guard)
+    assert rt.is_alive(beyond)
+
+
+def test_a_circle_of_links_ends_each_actor_once() -> None:
+    rt, ends = SimRuntime(), []
+    ring = [rt.spawn(len) for _ in range(10)]
+    for one, two in zip(ring, ring[1:] + ring[:1]):
+        linked(rt, one, two)
+    rt.add_hook("exit", lambda pid, ending: ends.append(pid))
+    end(rt, ring[4])
+    assert sorted(ends) == ring
+
+
+def test_link_with_the_dead_raises_and_changes_nothing() -> None:
+    rt = SimRuntime()
+    living, dead = rt.spawn(len), rt.spawn(len)
+    end(rt, dead)
+    for pair in ((living, dead), (dead, living)):
+        with pytest.raises(iris.ActorDead, match=str(dead)):
+            rt.link(*pair)
+        assert rt.unlink(*pair) is False
+
+
+def test_who_stopped_an_actor_is_named_in_exit() -> None:
+    rt = SimRuntime()
+    watcher, target = rt.spawn_observed_handler(), rt.spawn(len)
+    stopper = rt.spawn(lambda message: rt.stop(target))
+    linked(rt, watcher, target)
+    rt.send(stopper, b"")
+    (message,) = news(rt, watcher)
+    assert (message.from_pid, message.target_pid) == (stopper, target)
+    assert (message.reason, message.metadata) == ("Killed", None)
+
+
+def test_a_stop_from_outside_names_the_actor_itself() -> None:
+    rt = SimRuntime()
+    watcher, target = rt.spawn_observed_handler(), rt.spawn(len)
+    linked(rt, watcher, target)
+    rt.stop(target)
+    (message,) = news(rt, watcher)
+    assert message.from_pid == message.target_pid == target
+
+
+def test_the_end_of_a_partner_is_named_as_the_origin() -> None:
+    rt = SimRuntime()
+    watcher, middle, first = rt.spawn_observed_handler(), rt.spawn(len), rt.spawn(fail)
+    linked(rt, watcher, middle)
+    linked(rt, middle, first)
+    rt.send(first, b"")
+    (message,) = news(rt, watcher)
+    assert (message.from_pid, message.target_pid, message.reason) == (first, middle, "Panic")
+
+
+# -- parents are told ----------------------------------------------------------------------------
+
+
+def test_a_parent_that_can_receive_them_gets_one_exit_per_direct_child() -> None:
+    rt = SimRuntime()
+    parent = rt.spawn_observed_handler()
+    children = [rt.spawn_child(parent, fail) for _ in range(3)]
+    grandchild = rt.spawn_child(children[0], len)
+    for child in children:
+        rt.send(child, b"")
+    messages = news(rt, parent)
+    assert sorted(message.target_pid for message in messages) == children
+    assert grandchild not in [message.target_pid for message in messages]
+    assert {str(message.type_name) for message in messages} == {"EXIT"}
+
+
+def test_a_parent_linked_to_its_child_gets_one_exit_all_the_same() -> None:
+    rt = SimRuntime()
+    parent = rt.spawn_observed_handler()
+    child = rt.spawn_child(parent, fail)
+    linked(rt, parent, child)
+    rt.send(child, b"")
+    assert len(news(rt, parent)) == 1
+
+
+def test_a_child_ended_by_its_parents_end_names_the_parent() -> None:
+    rt = SimRuntime()
+    watcher, parent = rt.spawn_observed_handler(), rt.spawn(fail)
+    child = rt.spawn_child(parent, len)
+    rt.monitor(watcher, child)
+    rt.send(parent, b"")
+    (message,) = news(rt, watcher)
+    assert (message.from_pid, message.target_pid, message.reason) == (parent, child, "Killed")
+
+
+def test_a_plain_parent_never_sees_a_system_message() -> None:
+    rt, got = SimRuntime(), []
+    parent = rt.spawn(got.append)
+    rt.send(rt.spawn_child(parent, fail), b"")
+    rt.run_until_idle()
+    assert got == []
+    assert rt.is_alive(parent)
+
+
+def test_system_messages_do_not_count_as_queued_or_sent() -> None:
+    rt = SimRuntime()
+    parent = rt.spawn(bool, trap_exit=True)
+    before = rt.stats()["sent"]
+    rt.stop(rt.spawn_child(parent, len))
+    rt.step()
+    assert rt.mailbox_size(parent) == 0
+    rt.run_until_idle()
+    assert rt.stats()["sent"] == before
+
+
+# -- monitors ------------------------------------------------------------------------------------
+
+
+def test_a_monitor_gives_exactly_one_down_with_the_reason() -> None:
+    rt = SimRuntime()
+    watcher, target = rt.spawn_observed_handler(), rt.spawn(fail)
+    rt.monitor(watcher, target)
+    rt.send(target, b"")
+    (message,) = news(rt, watcher)
+    assert (message.type_name, message.reason) == ("DOWN", "Panic")
+    assert message.target_pid == message.from_pid == target
+    assert message.metadata["exception_type"] == "ValueError"
+    rt.advance(10)
+    assert news(rt, watcher) == []
+
+
+def test_a_monitor_is_one_way() -> None:
+    rt = SimRuntime()
+    watcher, target = rt.spawn_observed_handler(), rt.spawn_observed_handler()
+    rt.monitor(watcher, target)
+    end(rt, watcher)
+    assert news(rt, target) == []
+    end(rt, target)
+
+
+def test_each_of_two_monitors_of_one_pair_fires_once() -> None:
+    rt = SimRuntime()
+    watcher, target = rt.spawn_observed_handler(), rt.spawn(len)
+    assert rt.monitor(watcher, target) != rt.monitor(watcher, target)
+    end(rt, target)
+    assert [str(message.type_name) for message in news(rt, watcher)] == ["DOWN", "DOWN"]
+
+
+def test_a_monitor_of_the_gone_gives_down_at_once() -> None:
+    rt = SimRuntime()
+    watcher, target = rt.spawn_observed_handler(), rt.spawn(len)
+    end(rt, target)
+    ref = rt.monitor(watcher, target)
+    (message,) = news(rt, watcher)
+    assert (message.type_name, message.target_pid) == ("DOWN", target)
+    assert message.reason == "NoSuchActor"
+    assert rt.demonitor(ref) is False
+
+
+def test_demonitor_ends_a_monitor_before_it_fires() -> None:
+    rt = SimRuntime()
+    watcher, target = rt.spawn_observed_handler(), rt.spawn(len)
+    ref = rt.monitor(watcher, target)
+    assert rt.demonitor(ref) is True
+    assert rt.demonitor(ref) is False
+    end(rt, target)
+    assert news(rt, watcher) == []
+
+
+def test_demonitor_of_a_fired_monitor_is_false() -> None:
+    rt = SimRuntime()
+    watcher, target = rt.spawn_observed_handler(), rt.spawn(len)
+    ref = rt.monitor(watcher, target)
+    end(rt, target)
+    assert rt.demonitor(ref) is False
+
+
+def test_a_monitor_of_a_stopping_actor_fires_when_it_has_ended() -> None:
+    rt = SimRuntime()
+    watcher, target = rt.spawn_observed_handler(), rt.spawn(lambda message: rt.sleep(1))
+    rt.send(target, b"")
+    rt.run_until_idle()
+    rt.stop(target)
+    rt.monitor(watcher, target)
+    assert news(rt, watcher) == []
+    rt.advance(1)
+    assert [message.reason for message in news(rt, watcher)] == ["Killed"]
+
+
+def test_a_watcher_that_cannot_receive_system_messages_is_refused_with_the_mend() -> None:
+    rt = SimRuntime()
+    with pytest.raises(iris.IrisError, match="trap_exit=True"):
+        rt.monitor(rt.spawn(len), rt.spawn(len))
+
+
+def test_an_actor_may_monitor_itself_in_vain_without_harm() -> None:
+    rt = SimRuntime()
+    watcher = rt.spawn_observed_handler()
+    rt.monitor(watcher, watcher)
+    end(rt, watcher)
+    assert not rt.is_alive(watcher)
+
+
+# -- supervisors' lists ----------------------------------------------------------------------------
+
+
+def test_watched_actors_are_listed_while_they_live() -> None:
+    rt = SimRuntime()
+    first, second = rt.spawn(len), rt.spawn(len)
+    assert (rt.child_pids(), rt.children_count()) == ([], 0)
+    rt.watch(first)
+    rt.watch(second)
+    rt.watch(first)
+    assert (rt.child_pids(), rt.children_count()) == ([first, second], 2)
+    end(rt, first)
+    assert (rt.child_pids(), rt.children_count()) == ([second], 1)
+
+
+def test_watch_path_takes_the_present_direct_children_only() -> None:
+    rt = SimRuntime()
+    pids = tree(rt, "/system/service/one", "/system/service/two", "/system/service/two/deep")
+    rt.watch_path("/system/service")
+    later = tree(rt, "/system/service/late")
+    assert rt.child_pids() == [pids["/system/service/one"], pids["/system/service/two"]]
+    assert rt.children_count() == 2
+    assert not set(later.values()) & set(rt.child_pids())
+
+
+def test_a_path_supervisor_lists_what_it_was_given_while_it_lives() -> None:
+    rt = SimRuntime()
+    one = rt.spawn_with_path_observed(10, "/svc/test/one")
+    two = rt.spawn(len)
+    rt.create_path_supervisor("/svc/test")
+    assert rt.path_supervisor_children("/svc/test") == []
+    rt.path_supervisor_watch("/svc/test", one)
+    rt.path_supervisor_watch("/svc/test", two)
+    assert rt.path_supervisor_children("/svc/test") == [one, two]
+    assert rt.child_pids() == []
+    end(rt, one)
+    assert rt.path_supervisor_children("/svc/test") == [two]
+
+
+def test_path_supervisors_do_not_know_each_others_actors() -> None:
+    rt = SimRuntime()
+    pid = rt.spawn(len)
+    for path in ("/svc", "/svc/test"):
+        rt.create_path_supervisor(path)
+    rt.path_supervisor_watch("/svc/test", pid)
+    assert rt.path_supervisor_children("/svc") == []
+
+
+def test_a_removed_path_supervisor_leaves_its_actors_alive() -> None:
+    rt = SimRuntime()
+    pid = rt.spawn(len)
+    assert rt.create_path_supervisor("/svc") is True
+    assert rt.create_path_supervisor("/svc") is False
+    rt.path_supervisor_watch("/svc", pid)
+    assert rt.remove_path_supervisor("/svc") is True
+    assert rt.remove_path_supervisor("/svc") is False
+    rt.run_until_idle()
+    assert rt.is_alive(pid)
+    assert rt.create_path_supervisor("/svc") is True
+    assert rt.path_supervisor_children("/svc") == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda rt, pid: rt.watch(pid),
+        lambda rt, pid: rt.path_supervisor_watch("/svc", pid),
+        lambda rt, pid: rt.behavior_version(pid),
+        lambda rt, pid: rt.rollback_behavior(pid),
+        lambda rt, pid: rt.monitor(pid, pid),
+        lambda rt, pid: rt.set_overflow_policy(pid, "dropold"),
+        lambda rt, pid: rt.get_messages(pid),
+        lambda rt, pid: rt.spawn_child(pid, len),
+        lambda rt, pid: rt.spawn_child_with_mailbox(pid, len),
+        lambda rt, pid: rt.spawn_child_pool(pid, None, 2),
+    ],
+)
+def test_calls_that_need_a_living_actor_raise_for_the_ended_one(
+    call: Callable[[SimRuntime, int], Any],
+) -> None:
+    rt = SimRuntime()
+    rt.create_path_supervisor("/svc")
+    pid = rt.spawn(len)
+    end(rt, pid)
+    with pytest.raises(iris.ActorDead, match=str(pid)):
+        call(rt, pid)
+    assert rt.stats()["actors"] == 0
