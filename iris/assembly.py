@@ -214,7 +214,7 @@ def assemble(
 
     system.bounds, system.delivery, system.hooks = Bounds(table), delivery, hooks
     system.registry, system.swapping, system.timing = registry, swapping, timing
-    system.snapshot = Snapshot(table, fates, lambda: carrier.handled, pulled)
+    system.snapshot = Snapshot(table, fates, lifecycle.orphans, lambda: carrier.handled, pulled)
     system.spawning = Spawning(lifecycle, table, delivery, registry, push, pull)
     system.closing = Closing(
         table, fates, lifecycle, carrier, pulled, clock, runtime, system.closed

@@ -20,6 +20,7 @@ class Snapshot:
     Args:
         table: the actors.
         fates: the counters.
+        orphans: actors that were given up while their code runs on.
         carried: gives how many messages the carrier's actors have handled.
         pulled: gives (messages taken, cell) of each living pull actor.
     """
@@ -28,11 +29,13 @@ class Snapshot:
         self,
         table: Table,
         fates: Fates,
+        orphans: dict[int, ActorCell],
         carried: Callable[[], int],
         pulled: Callable[[], Iterable[tuple[int, ActorCell]]],
     ) -> None:
         self._table = table
         self._fates = fates
+        self._orphans = orphans
         self._carried = carried
         self._pulled = pulled
 
@@ -41,7 +44,7 @@ class Snapshot:
         fates, table = self._fates, self._table
         handled = fates.handled.value + self._carried()
         queued = running = 0
-        for cell in table.cells():
+        for cell in (*table.cells(), *self._orphans.values()):
             queued += cell.size()
             started = cell.running - 1
             if started > 0:

@@ -147,7 +147,8 @@ class Carrier:
         slice_end = now + self._slice_s
         turn_end = slice_end if self._slice_s >= 0 else NEVER
         while True:
-            while self._calls:
+            # Only those that are here now: calls that bring new ones must not hold the loop.
+            for _ in range(len(self._calls)):
                 self._call(self._calls.popleft())
                 if self._stopped:
                     return

@@ -96,6 +96,8 @@ class Lifecycle:
         # Called after each complete end; shutdown waits with it.
         self.shutdown_ending = Ending(ExitReason.KILLED, 0)
         # Shared by all that end with the runtime, so that a million ends need no million ties.
+        self.orphans: dict[int, ActorCell] = {}
+        # Actors that were given up while their code runs on; each leaves when it ends.
         self.closing = False
         # Under the lock; True from the start of shutdown on, when nothing may begin.
         self.refuse: Callable[[], None] = _nothing
@@ -256,6 +258,7 @@ class Lifecycle:
         _tell(tickets)
         self._settle(left)
         if orphan:
+            self.orphans.pop(cell.pid, None)
             return
         if ties is None:
             self._hooks.call("exit", cell.pid, ending)
@@ -421,6 +424,7 @@ class Lifecycle:
             ties = ties_of(cell)
             self._release(ties)
             ties.pending_end = self._accepted_ending(cell)
+            self.orphans[cell.pid] = cell
             children = list(ties.children.values())
         for child in children:
             self.orphan(child)

@@ -17,7 +17,7 @@ from iris.core.paths import Paths, checked_path
 from iris.core.supervision import GLOBAL, Registers
 from iris.core.table import Table
 from iris.core.waits import Waits
-from iris.errors import ActorDead, ActorError, BadInput
+from iris.errors import ActorDead, ActorError, BadInput, WouldDeadlock
 from iris.run.context import current_cell, current_pid
 from iris.run.delivery import Delivery, check_pid
 from iris.run.lifecycle import Lifecycle
@@ -83,6 +83,8 @@ class Registry:
         if cell is None:
             return True
         joiner = current_pid()
+        if joiner == pid:
+            raise WouldDeadlock(f"actor {pid} cannot wait for its own end")
         waiter = Waiter()
         with self._lock:
             if self._table.get(pid) is None:
