@@ -31,7 +31,16 @@ RUNTIME: dict[str, list[str]] = {
         "spawn_child_with_mailbox",
         "spawn_child_pool",
     ],
-    "Life and death": ["stop", "join", "is_alive", "link", "unlink", "monitor", "demonitor"],
+    "Life and death": [
+        "stop",
+        "stop_after_drain",
+        "join",
+        "is_alive",
+        "link",
+        "unlink",
+        "monitor",
+        "demonitor",
+    ],
     "Names and paths": [
         "register",
         "unregister",
@@ -66,7 +75,14 @@ RUNTIME: dict[str, list[str]] = {
 }
 """The methods of `Runtime` in the order of the table."""
 
-FUNCTIONS = ("current", "spawn_child_pool", "serialize_args", "deserialize_args", "version")
+FUNCTIONS = (
+    "current",
+    "pause",
+    "spawn_child_pool",
+    "serialize_args",
+    "deserialize_args",
+    "version",
+)
 
 CLASSES = ("PyMailbox", "PySystemMessage", "ExitReason", "PyRuntime")
 

@@ -203,7 +203,8 @@ drained(Left, Pids) -> send_each(Pids), sync(lists:last(Pids)), drained(Left - 1
 timer(N, BusyUs) ->
     Main = self(),
     Handled = counters:new(1, []),
-    Storm = [spawn(fun() -> storm(BusyUs, Handled) end) || _ <- lists:seq(1, 500)],
+    Loops = loops_of(BusyUs),
+    Storm = [spawn(fun() -> storm(Loops, Handled) end) || _ <- lists:seq(1, 500)],
     Start = now_us(),
     StartMs = erlang:monotonic_time(millisecond),
     spawn(fun() -> tick(N, StartMs + 10000, StartMs + 5, [], 0, Main) end),
@@ -228,16 +229,19 @@ tick(Left, UntilMs, DueMs, Late, Skipped, Main) ->
     Missed = max(0, LateUs) div 5000,
     tick(Left - 1, UntilMs, DueMs + 5 * (Missed + 1), [LateUs | Late], Skipped + Missed, Main).
 
-storm(BusyUs, Handled) ->
+storm(Loops, Handled) ->
     receive m -> ok end,
     counters:add(Handled, 1, 1),
-    busy(now_us() + BusyUs, BusyUs),
+    busy(Loops),
     self() ! m,
-    storm(BusyUs, Handled).
+    storm(Loops, Handled).
 
-busy(_EndUs, 0) -> ok;
-busy(EndUs, BusyUs) ->
-    case now_us() < EndUs of
-        true -> busy(EndUs, BusyUs);
-        false -> ok
-    end.
+%% Work is counted in loops and not by the clock: a process may be preempted in it, and the clock goes on.
+busy(0) -> ok;
+busy(Left) -> busy(Left - 1).
+
+loops_of(0) -> 0;
+loops_of(BusyUs) ->
+    Start = now_us(),
+    busy(20000000),
+    20000000 * BusyUs div max(1, now_us() - Start).

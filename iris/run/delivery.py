@@ -18,7 +18,7 @@ from iris.core.pid import PID_MAX, SLOT_MASK
 from iris.core.table import Table
 from iris.core.tally import Fates
 from iris.core.waits import Waits
-from iris.errors import BadInput
+from iris.errors import BadInput, WouldDeadlock
 from iris.run.carrier import Carrier
 from iris.run.context import current_pid
 from iris.run.waiter import Waiter
@@ -216,6 +216,11 @@ class Delivery:
             waiter = Waiter()
             ticket = Ticket(data, self._settler(waiter))
             sender = current_pid()
+            if sender == cell.pid:
+                raise WouldDeadlock(
+                    f"actor {sender} sends to its own full mailbox, which only it can empty;"
+                    f" raise its capacity of {bound.capacity} or choose another policy"
+                )
             if sender:
                 with self._table.lock:
                     self._waits.begin(sender, cell.pid)

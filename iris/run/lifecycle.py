@@ -266,9 +266,7 @@ class Lifecycle:
             return
         # 5 The children, deepest first. Its own end goes on when the last has ended.
         self.stop_all(descendants_deepest_first(cell), Ending(ExitReason.KILLED, cell.pid))
-        self._go_on(cell)
-        if ties.pending_end is not None:
-            self.later(self._child_timeout_s, lambda: self._give_up_children(cell))
+        self._wait_for_children(cell)
 
     def stop_all(self, cells: list[ActorCell], ending: Ending) -> None:
         """Ask actors to stop, in this order."""
@@ -392,25 +390,32 @@ class Lifecycle:
         if parent is not None and parent.spec.receives_system:
             self._delivery.system(parent, system_message(SystemType.EXIT, cell, ending))
 
+    def _wait_for_children(self, cell: ActorCell) -> None:
+        """Go on with an end that waits for children, or look again when their time is over."""
+        self._go_on(cell)
+        if cell.ties is not None and cell.ties.pending_end is not None:
+            self.later(self._child_timeout_s, lambda: self._give_up_children(cell))
+
     def _give_up_children(self, cell: ActorCell) -> None:
         """A parent's end has waited long enough: interrupt its blocked children, go on without."""
         with self._lock:
             ties = cell.ties
             if ties is None or ties.pending_end is None:
                 return
-            children = list(ties.children.values())
-        for child in children:
-            child.runner.kill(child)
+        for child in children_of(cell):
+            if child.running:
+                child.runner.kill(child)
         self.later(0.0, lambda: self._abandon(cell))
 
     def _abandon(self, cell: ActorCell) -> None:
-        """Those that cannot be ended are orphaned, and the end goes on without them."""
-        assert cell.ties is not None
-        with self._lock:
-            children = list(cell.ties.children.values())
-        for child in children:
-            self.orphan(child)
-        self._go_on(cell)
+        """Children whose code cannot be interrupted are orphaned, and the end goes on.
+
+        One that is merely queued (`running` is 0) comes to its end by itself.
+        """
+        for child in children_of(cell):
+            if child.running:
+                self.orphan(child)
+        self._wait_for_children(cell)
 
     def orphan(self, cell: ActorCell) -> None:
         """End an actor whose code cannot be interrupted: dead to the API, although it runs on.
@@ -425,12 +430,11 @@ class Lifecycle:
             self._release(ties)
             ties.pending_end = self._accepted_ending(cell)
             self.orphans[cell.pid] = cell
-            children = list(ties.children.values())
-        for child in children:
-            self.orphan(child)
         self._log.orphaned(cell.pid)
         self._hooks.call("orphan", cell.pid)
-        self._go_on(cell)
+        # It may have been given children until its stop was accepted.
+        self.stop_all(descendants_deepest_first(cell), Ending(ExitReason.KILLED, cell.pid))
+        self._abandon(cell)
 
 
 def system_message(kind: SystemType, cell: ActorCell, ending: Ending) -> PySystemMessage:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-CRASHES_IN_FULL = 10
-"""Crash reports of a runtime with their traceback. Later ones are counted only."""
+IN_FULL = 10
+"""Reports of one kind that a runtime writes in full. Later ones are counted only."""
 
-CRASHES_PER_LINE = 1000
-"""One line for this many crashes that were not written in full."""
+PER_LINE = 1000
+"""One line for this many that were not written in full."""
 
 _log = logging.getLogger("iris")
 
@@ -21,26 +21,25 @@ _log = logging.getLogger("iris")
 class Log:
     """The log lines of one runtime. From any thread."""
 
-    __slots__ = ("_crashes",)
+    __slots__ = ("_crashes", "_orphans")
 
     def __init__(self) -> None:
         self._crashes = 0
+        self._orphans = 0
 
     def crashed(self, pid: int, reason: Any, error: BaseException) -> None:
         """An actor's code raised."""
         self._crashes += 1
-        if self._crashes <= CRASHES_IN_FULL:
+        if self._crashes <= IN_FULL:
             _log.error("actor %d ended: %s", pid, reason, exc_info=_info(error))
-        elif self._crashes % CRASHES_PER_LINE == 1:
-            _log.error(
-                "actor %d ended: %s; crash %d of this runtime, reports are no longer in full",
-                pid,
-                reason,
-                self._crashes,
-            )
+        elif self._crashes % PER_LINE == 0:
+            _log.error("%d crashes of actors so far, the latest of actor %d", self._crashes, pid)
 
     def orphaned(self, pid: int) -> None:
         """An actor could not be ended in time."""
+        self._orphans += 1
+        if self._orphans > IN_FULL and self._orphans % PER_LINE:
+            return
         _log.warning("actor %d could not be ended and was given up; its code runs on", pid)
 
     def swap_refused(self, pid: int, version: int, error: BaseException) -> None:

@@ -329,9 +329,9 @@ class PyMailbox:
         cell = self._cell
         rest = cell.rest
         if rest and not cell.special:
-            # Most messages come in batches, and then this is all there is to do. That one is
-            # being handled was noted when the first of the batch was taken, and how many
-            # were taken when the batch was.
+            # Most messages come in batches, and then this is all there is to do: how many
+            # were taken was counted when the batch was.
+            cell.running = 2
             return rest.pop()
         return self._runner.receive(timeout)
 

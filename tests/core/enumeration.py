@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Generator
-from typing import Any, Callable, NamedTuple, Union
+from typing import Any, Callable, NamedTuple, Optional, Union
 
 Shared = list[Any]
 # A copy of a state that one step may change.
@@ -149,13 +149,21 @@ class Setup(NamedTuple):
 
 
 class Search:
-    """Visits every state; raises Fault at the first bad one."""
+    """Visits every state; raises Fault at the first bad one.
 
-    def __init__(self, setup: Setup, states_max: int) -> None:
+    Args:
+        setup: what to search through.
+        states_max: beyond this many states the search gives up with an AssertionError; a state
+            takes some 400 bytes.
+        progress: also look for states from which no end can be reached. Takes twice the memory.
+    """
+
+    def __init__(self, setup: Setup, states_max: int, progress: bool = False) -> None:
         self.automaton = Automaton(setup.own_from)
         self.states = 0
         self._setup = setup
         self._states_max = states_max
+        self._before: Optional[dict[State, list[State]]] = {} if progress else None
         self._team = len(setup.shared)
         self._others = range(self._team + len(setup.team), 0)
         numbers = [self.automaton.at(make) for make in (*setup.team, *setup.others)]
@@ -176,19 +184,35 @@ class Search:
     def _run(self) -> None:
         seen = {self._first}
         stack = [self._first]
+        ends: list[State] = []
         while stack:
             state = stack.pop()
             following = self._successors(state)
             if not following:
+                ends.append(state)
                 all_over = all(state[process] == OVER for process in self._others)
                 self._setup.check_end(state[: self._team], all_over)
             for one in following:
                 if one not in seen:
                     seen.add(one)
                     stack.append(one)
+                if self._before is not None:
+                    self._before.setdefault(one, []).append(state)
             if len(seen) > self._states_max:
                 raise AssertionError(f"over {self._states_max} states: make the scenario smaller")
         self.states = len(seen)
+        if self._before is not None and self._count_leading_to(ends) < len(seen):
+            raise Fault("busy for ever")
+
+    def _count_leading_to(self, ends: list[State]) -> int:
+        assert self._before is not None
+        leading, stack = set(ends), ends
+        while stack:
+            for state in self._before.get(stack.pop(), ()):
+                if state not in leading:
+                    leading.add(state)
+                    stack.append(state)
+        return len(leading)
 
     def _successors(self, state: State) -> list[State]:
         found: list[State] = []

@@ -59,8 +59,8 @@ class Scenario:
 
     processes: str
     """A word for each process, in it a letter for each operation: m sends a message, c sends
-    one and may be cut short by a signal handler, x swaps, e puts an end marker, s sends a
-    system message, q stops the actor, p posts a call."""
+    one and may be cut short by a signal handler, x swaps, e puts an end marker, d the same and
+    closes the mailbox, s sends a system message, q stops the actor, p posts a call."""
 
     budget: int = 1
     blocks: bool = False
@@ -181,8 +181,8 @@ class Model:
                     yield from self.send_bounded(number)
                 else:
                     yield from self.send(number, letter == "c")
-            elif letter in "xe":
-                yield from self.mark(SWAP if letter == "x" else END)
+            elif letter in "xed":
+                yield from self.mark(SWAP if letter == "x" else END, letter == "d")
             else:
                 yield from {"s": self.system, "q": self.request_stop, "p": self.post}[letter]()
             place += 1
@@ -254,7 +254,7 @@ class Model:
         accept(number, s)
         return "accepted"
 
-    def mark(self, marker: int) -> Process:
+    def mark(self, marker: int, shut: bool) -> Process:
         alive = (yield acquire) == ALIVE
         if alive:
             if self.broken != "marks are raised behind the marker":
@@ -266,17 +266,21 @@ class Model:
                 yield partial(add, MARKS, 1)
             if self.broken == "special is set behind the marker":
                 yield SPECIAL, True
+            if shut:
+                yield SHUT, True
+                yield close_bound
         yield LOCK, False
         if alive:
             yield from self.poke()
 
     def system(self) -> Process:
-        alive = (yield acquire) == ALIVE
-        if alive:
+        yield acquire
+        shut = yield SHUT
+        if not shut:
             yield partial(add, ITEMS, 1)
             yield SPECIAL, True
         yield LOCK, False
-        if alive:
+        if not shut:
             yield from self.poke()
 
     def request_stop(self) -> Process:
