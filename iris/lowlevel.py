@@ -40,7 +40,7 @@ class PyRuntime(Facade):
 
     def spawn_with_path_observed(self, budget: int, path: str) -> int:
         """`Runtime.spawn_with_path_observed`."""
-        return self._system.spawning.observed(budget, path)
+        return self._system.spawning.observed_at(budget, path)
 
     def spawn_child_py_handler(
         self, parent: int, handler: Handler, budget: int = BUDGET_DEFAULT

@@ -125,7 +125,7 @@ class Runtime(Facade):
         Raises:
             BadInput: the path is not absolute, or another living actor has it.
         """
-        return self._system.spawning.observed(budget, path)
+        return self._system.spawning.observed_at(budget, path)
 
     # -- children ------------------------------------------------------------------------------
 

@@ -141,6 +141,15 @@ class Carrier:
         """Run turns for one slice. The hub calls it; it never blocks and never raises."""
         if self._stopped:
             return
+        try:
+            self._pump()
+        except BaseException as error:  # noqa: BLE001  # The entry.
+            # A bug of Iris, or Ctrl-C inside it: said, and the carrier goes on. It must
+            # not fall silent with all its actors.
+            self._failed(error)
+            self._wake_hub()
+
+    def _pump(self) -> None:
         self.sleeping = False
         clock, timers, runqueue = self._clock, self._timers, self.runqueue
         now = self.looked_at = clock()
@@ -152,7 +161,9 @@ class Carrier:
                 self._call(self._calls.popleft())
                 if self._stopped:
                     return
-            if timers.next is not None and timers.next <= now:
+            due = timers.next
+            # Read once: another thread may cancel the last timer at any moment.
+            if due is not None and due <= now:
                 self.fire(now)
             if runqueue:
                 self._run(slice_end, turn_end)

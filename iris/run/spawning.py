@@ -129,10 +129,8 @@ class Spawning:
         spec = self._spec("pull", budget, True, None, True)
         return self._lifecycle.spawn_child(parent, spec, body, PullRunner(self._pull))
 
-    def observed(self, budget: int = BUDGET_DEFAULT, path: Optional[str] = None) -> int:
-        """An actor that keeps what it receives, with a path if one is given."""
-        if path is not None and not checked_path(path):
-            raise BadInput("an actor cannot have the path '/'; it is the root of all paths")
+    def observed(self, budget: int = BUDGET_DEFAULT) -> int:
+        """An actor that keeps what it receives."""
         kept: list[Any] = []
         spec = self._spec("observed", budget, True)
         pid = self._lifecycle.spawn(spec, kept.append, self._push)
@@ -140,7 +138,14 @@ class Spawning:
             cell = self._table.get(pid)
             assert cell is not None
             ties_of(cell).kept = kept
-        if path is not None and not self._registry.register_path(path, pid):
+        return pid
+
+    def observed_at(self, budget: int, path: str) -> int:
+        """An observed actor with a path."""
+        if not checked_path(path):
+            raise BadInput("an actor cannot have the path '/'; it is the root of all paths")
+        pid = self.observed(budget)
+        if not self._registry.register_path(path, pid):
             holder = self._registry.whereis_path(path)
             self._registry.stop(pid)
             raise BadInput(f"path {path!r} is held by the living actor {holder}; unregister it")

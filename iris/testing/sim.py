@@ -112,7 +112,8 @@ class SimRuntime(Runtime):
 
     def quiesce(self, timeout_s: float = 0.0) -> bool:
         """Run until nothing is ready; True when no message is left queued or running."""
-        self.run_until_idle()
+        if here() is None:
+            self.run_until_idle()
         with self._driving():
             return super().quiesce(timeout_s)
 
