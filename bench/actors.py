@@ -101,20 +101,14 @@ def run_row(
     """Run all rounds of one row, the sides by turns, each round starting with the next of them."""
     results = {side: Results() for side in sides}
     n = row.n_quick if options.quick else row.n
-    for number_ in range(1 if options.quick else options.rounds):
-        start = number_ % len(sides)
+    for index in range(1 if options.quick else options.rounds):
+        start = index % len(sides)
         for side in sides[start:] + sides[:start]:
-            if results[side].skip or (results[side].reason and not results[side].runs):
+            if results[side].settled:
                 continue
             line = run_child(side, row, n, row.repeats, results[side])
-            out.write(
-                "run",
-                row=row.name,
-                side=side.label,
-                round=number_,
-                load_average=os.getloadavg()[0],
-                **line,
-            )
+            load = os.getloadavg()[0]
+            out.write("run", row=row.name, side=side.label, round=index, load_average=load, **line)
     return results
 
 

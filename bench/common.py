@@ -63,8 +63,8 @@ class Results:
     """One entry a round: the figures of each repeat."""
     reason: str = ""
     """Why there is nothing, or what went wrong last."""
-    skip: bool = False
-    """The row is not meant for this side; it is not shown."""
+    settled: bool = False
+    """Another round would give nothing either: the side has no such row, or cannot run it."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def run_child(side: Side, row: Row, n: int, repeats: int, results: Results) -> d
     results.n = line.get("n", results.n)
     if "repeats" in line:
         results.runs.append(line["repeats"])
-    results.skip = "skip" in line
+    results.settled = "skip" in line or "na" in line
     results.reason = line.get("na") or line.get("failed") or results.reason
     return line
 

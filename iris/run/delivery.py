@@ -27,6 +27,7 @@ _COPIED = (bytearray, memoryview)
 # Buffers that somebody may change or free after the send.
 
 Send = Callable[[int, Any], bool]
+Seen = tuple[int, ...]
 
 
 class Delivery:
@@ -79,7 +80,7 @@ class Delivery:
             if type(data) is not bytes and isinstance(data, _COPIED):
                 data = bytes(data)
             if cell.admission is not None:
-                return admit(cell, data, True, 0)
+                return admit(cell, data, True, ())
             try:
                 cell.user.append(data)
                 next(accepted)
@@ -103,7 +104,7 @@ class Delivery:
         cell = self._table.get(pid)
         if cell is None:
             return self._missing(pid)
-        return self._admit(cell, data, False, 0)
+        return self._admit(cell, data, False, ())
 
     def system(self, cell: ActorCell, message: Any) -> bool:
         """Put a system message into the system lane; False when the actor is dead."""
@@ -142,8 +143,15 @@ class Delivery:
         self._fates.undeliverable.add()
         return False
 
-    def _admit(self, cell: ActorCell, data: Any, local: bool, hops: int) -> bool:
-        """The slow way. `local` sends may wait and may bring the stop word."""
+    def _admit(self, cell: ActorCell, data: Any, local: bool, seen: Seen) -> bool:
+        """The slow way.
+
+        Args:
+            cell: the receiver.
+            data: the message.
+            local: whether the send may wait and may bring the stop word.
+            seen: the mailboxes that had no room for this message before.
+        """
         # Compared before anything happens, and only bytes: others have an __eq__ of their own.
         stops = local and type(data) is bytes and data == self._stop_word
         admission = cell.admission
@@ -153,18 +161,18 @@ class Delivery:
         else:
             verdict = admission.offer(cell.user, data)
         if verdict is Verdict.WAIT:
-            if local and hops == 0:
+            if local and not seen:
                 taken = self._wait(cell, data)
             else:
-                taken = self._act(cell, admission, data, Verdict.REFUSED, hops)
+                taken = self._act(cell, admission, data, Verdict.REFUSED, seen)
         else:
-            taken = self._act(cell, admission, data, verdict, hops)
+            taken = self._act(cell, admission, data, verdict, seen)
         if stops and taken and verdict is not Verdict.REDIRECT:
             self._end_parent(cell)
         return taken
 
     def _act(
-        self, cell: ActorCell, admission: Admission, data: Any, verdict: Verdict, hops: int
+        self, cell: ActorCell, admission: Admission, data: Any, verdict: Verdict, seen: Seen
     ) -> bool:
         """Carry a verdict out: count the message, wake the owner, send it elsewhere."""
         fates = self._fates
@@ -177,7 +185,7 @@ class Delivery:
             return False
         if verdict is Verdict.REDIRECT:
             assert type(admission) is Bound
-            return self._redirect(admission, data, hops)
+            return self._redirect(admission, data, (*seen, cell.pid))
         fates.accepted.add()
         self.poke(cell)
         if verdict is Verdict.EVICTED:
@@ -185,34 +193,34 @@ class Delivery:
         elif verdict is Verdict.SPILL:
             assert type(admission) is Bound
             fates.spilled.add()
-            self._forward(admission.target, data, hops)
+            self._forward(admission.target, data, (*seen, cell.pid))
         return True
 
-    def _redirect(self, bound: Bound, data: Any, hops: int) -> bool:
+    def _redirect(self, bound: Bound, data: Any, seen: Seen) -> bool:
         target = self._table.get(bound.target)
-        if target is None or target.admission is CLOSED or hops >= REDIRECT_HOPS_MAX:
+        if target is None or target.admission is CLOSED or _ends_here(bound.target, seen):
             self._fates.refused.add()
             return False
         self._fates.redirected.add()
-        return self._forward(bound.target, data, hops)
+        return self._forward(bound.target, data, seen)
 
-    def _forward(self, pid: int, data: Any, hops: int) -> bool:
+    def _forward(self, pid: int, data: Any, seen: Seen) -> bool:
         """Send a message on that another mailbox had no room for; it never waits again."""
         cell = self._table.get(pid)
         if cell is None:
             self._fates.undeliverable.add()
             return False
-        if hops >= REDIRECT_HOPS_MAX:
+        if _ends_here(pid, seen):
             self._fates.refused.add()
             return False
-        return self._admit(cell, data, False, hops + 1)
+        return self._admit(cell, data, False, seen)
 
     def _wait(self, cell: ActorCell, data: Any) -> bool:
         """Stand in the line in front of a full mailbox with policy `block`."""
         while True:
             bound = cell.admission
             if type(bound) is not Bound:
-                return self._admit(cell, data, True, 1)
+                return self._admit(cell, data, True, ())
             waiter = Waiter()
             ticket = Ticket(data, self._settler(waiter))
             sender = current_pid()
@@ -227,7 +235,7 @@ class Delivery:
             try:
                 verdict = bound.offer(cell.user, data, ticket)
                 if verdict is not Verdict.WAIT:
-                    return self._act(cell, bound, data, verdict, 0)
+                    return self._act(cell, bound, data, verdict, ())
                 waiter.wait()
             except BaseException:
                 if bound.withdraw(ticket):
@@ -258,6 +266,11 @@ class Delivery:
                 return
             self.mark(cell, EndMarker(Ending(ExitReason.NORMAL, current_pid() or cell.pid)))
         self.poke(cell)
+
+
+def _ends_here(pid: int, seen: Seen) -> bool:
+    """Whether a redirect or spill to `pid` would go in a circle, or too far."""
+    return pid in seen or len(seen) > REDIRECT_HOPS_MAX
 
 
 def check_pid(pid: object) -> int:

@@ -128,7 +128,20 @@ def run_hub(entered: Callable[[GeventHub], None]) -> None:
         entered(hub)
         native.switch()
     finally:
-        native.destroy(destroy_loop=True)
+        _destroy(native)
+
+
+def _destroy(native: Any) -> None:
+    """Destroy a hub in its own thread, and let its greenlet really end.
+
+    Left hanging in its last switch it would keep its frames, and with them the runtime,
+    for ever: seen on CPython 3.11 and 3.13.
+    """
+    from greenlet import GreenletExit
+
+    native.destroy(destroy_loop=True)
+    if not native.dead:
+        native.throw(GreenletExit)
 
 
 def leave_hub(hub: GeventHub) -> None:
@@ -150,7 +163,7 @@ def drop_hub_of_thread() -> None:
 
     hub = get_hub_if_exists()
     if hub is not None:
-        hub.destroy(destroy_loop=True)
+        _destroy(hub)
 
 
 def _nothing() -> None:

@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Callable, Optional
 
-from iris.assembly import assemble
+from iris.assembly import System, assemble
 from iris.config import config_of, seconds, whole_number
 from iris.core.runqueue import SeededQueue
 from iris.errors import IrisError
+from iris.facade import Facade
+from iris.lowlevel import PyRuntime
 from iris.run.bed import GreenletBed
 from iris.run.carrier import Carrier
 from iris.run.context import Place, enter, here, leave
@@ -26,7 +28,86 @@ ONE_TURN = -1.0
 """A slice that is over at once, so that each step of the pump runs a single turn."""
 
 
-class SimRuntime(Runtime):
+class _Driver:
+    """The `Home` of the driving greenlet: parking it means running everybody else."""
+
+    def __init__(self, hub: SimHub, carrier: Carrier) -> None:
+        self._hub = hub
+        self.post = carrier.post
+        self.later = carrier.later
+
+    def park(self) -> None:
+        """Run one step, or move to the next timer when nothing is ready."""
+        if self._hub.step():
+            return
+        due = self._hub.next_time()
+        if due is None:
+            raise IrisError("the simulation waits for something that nothing in it can bring about")
+        self._hub.move_to(due)
+
+    def run_until_idle(self, steps_max: int = 1_000_000) -> int:
+        """Run turns until none is ready; returns how many steps."""
+        for steps in range(steps_max):
+            if not self._hub.step():
+                return steps
+        raise IrisError(f"not idle after {steps_max} steps; some actors keep each other busy")
+
+
+class _Driven(Facade):
+    """The calls that wait: made outside any actor, they drive the simulation meanwhile."""
+
+    _driver: _Driver
+
+    def send(self, pid: int, data: Any) -> bool:
+        """As `Runtime.send`; under policy `block` the simulation runs until there is room."""
+        with self._driving():
+            return bool(self._system.delivery.send(pid, data))
+
+    def get_messages(self, pid: int) -> list[Any]:
+        """As `Runtime.get_messages`."""
+        with self._driving():
+            return super().get_messages(pid)
+
+    def join(self, pid: int, timeout_s: Optional[float] = None) -> bool:
+        """As `Runtime.join`, in virtual time."""
+        with self._driving():
+            return super().join(pid, timeout_s)
+
+    def quiesce(self, timeout_s: float = 0.0) -> bool:
+        """Run until nothing is ready; True when no message is left queued or running."""
+        if here() is None:
+            self._driver.run_until_idle()
+        with self._driving():
+            return super().quiesce(timeout_s)
+
+    def shutdown(self, timeout_s: float = 5.0) -> list[int]:
+        """As `Runtime.shutdown`, in virtual time."""
+        with self._driving():
+            return super().shutdown(timeout_s)
+
+    @contextmanager
+    def _driving(self) -> Iterator[None]:
+        """Waiting outside any actor means driving the simulation."""
+        if here() is not None:
+            yield
+            return
+        enter(Place(self._driver, _no_runtime))
+        try:
+            yield
+        finally:
+            leave()
+
+
+class _SimInner(_Driven, PyRuntime):
+    """`SimRuntime._inner`."""
+
+    def __init__(self, system: System, driver: _Driver) -> None:
+        self._driver = driver
+        super().__init__(system)
+        del self.send
+
+
+class SimRuntime(_Driven, Runtime):
     """A `Runtime` that runs only when told to.
 
     Args:
@@ -51,8 +132,10 @@ class SimRuntime(Runtime):
         self._carrier: Carrier = system.carrier
         self._carrier.attach(self._hub)
         self._start(system)
-        # `send` has to be the method below, which may have to drive the simulation.
+        self._driver = _Driver(self._hub, system.carrier)
+        # `send` has to be the method, which may have to drive the simulation.
         del self.send
+        self._inner = _SimInner(system, self._driver)
 
     # -- driving ---------------------------------------------------------------------------
 
@@ -71,10 +154,7 @@ class SimRuntime(Runtime):
         Raises:
             IrisError: it is not idle after `steps_max` steps.
         """
-        for steps in range(steps_max):
-            if not self._hub.step():
-                return steps
-        raise IrisError(f"not idle after {steps_max} steps; some actors keep each other busy")
+        return self._driver.run_until_idle(steps_max)
 
     def advance(self, seconds_: float) -> None:
         """Let time pass: run what is ready, then what each timer on the way brings."""
@@ -92,47 +172,6 @@ class SimRuntime(Runtime):
     def sleep(self, seconds_: float) -> None:
         """In a handler: wait for virtual time to pass, while others run."""
         Waiter().wait(seconds("seconds", seconds_))
-
-    # -- calls that wait -----------------------------------------------------------------------
-
-    def send(self, pid: int, data: Any) -> bool:
-        """As `Runtime.send`; under policy `block` the simulation runs until there is room."""
-        with self._driving():
-            return bool(self._system.delivery.send(pid, data))
-
-    def get_messages(self, pid: int) -> list[Any]:
-        """As `Runtime.get_messages`."""
-        with self._driving():
-            return super().get_messages(pid)
-
-    def join(self, pid: int, timeout_s: Optional[float] = None) -> bool:
-        """As `Runtime.join`, in virtual time."""
-        with self._driving():
-            return super().join(pid, timeout_s)
-
-    def quiesce(self, timeout_s: float = 0.0) -> bool:
-        """Run until nothing is ready; True when no message is left queued or running."""
-        if here() is None:
-            self.run_until_idle()
-        with self._driving():
-            return super().quiesce(timeout_s)
-
-    def shutdown(self, timeout_s: float = 5.0) -> list[int]:
-        """As `Runtime.shutdown`, in virtual time."""
-        with self._driving():
-            return super().shutdown(timeout_s)
-
-    @contextmanager
-    def _driving(self) -> Iterator[None]:
-        """Waiting outside any actor means driving the simulation."""
-        if here() is not None:
-            yield
-            return
-        enter(Place(_Driver(self), _no_runtime))
-        try:
-            yield
-        finally:
-            leave()
 
 
 class _Greenlets:
@@ -153,25 +192,6 @@ class _Greenlets:
 
     def ended(self) -> None:
         pass
-
-
-class _Driver:
-    """The `Home` of the driving greenlet: parking it means running everybody else."""
-
-    def __init__(self, rt: SimRuntime) -> None:
-        self._rt = rt
-        self.post = rt._carrier.post
-        self.later = rt._carrier.later
-
-    def park(self) -> None:
-        """Run one step, or move to the next timer when nothing is ready."""
-        hub = self._rt._hub
-        if hub.step():
-            return
-        due = hub.next_time()
-        if due is None:
-            raise IrisError("the simulation waits for something that nothing in it can bring about")
-        hub.move_to(due)
 
 
 def _no_runtime() -> None:

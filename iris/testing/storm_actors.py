@@ -178,7 +178,7 @@ class Actor(Sender):
         self.failed = 0
         self.downs: dict[int, int] = {}
         self.lock = new_rlock()
-        # Held by the thread that fetches what an observed actor keeps.
+        # Held by who checks what an observed actor has kept.
         self._inside: list[None] = []
         self._latest: dict[int, int] = {}
         self._seen: set[tuple[int, int]] = set()

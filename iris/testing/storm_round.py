@@ -67,6 +67,8 @@ class Plan:
     stormy: bool
     """Whether handlers also raise, crash, stop and have children."""
     stop_observed: bool
+    fetch_race: bool
+    """Whether several threads fetch from one observed actor at the same time."""
     child_timeout_s: float
     shut_in_traffic: bool
 
@@ -87,6 +89,7 @@ class Plan:
             spill=chance() < 0.5,
             stormy=chance() < 0.8,
             stop_observed=chance() < 0.4,
+            fetch_race=chance() < 0.5,
             child_timeout_s=5.0 if chance() < 0.7 else 0.01,
             shut_in_traffic=chance() < 0.15,
         )
@@ -126,7 +129,7 @@ class Side:
         actor.parent = parent
         actor.versioned = versioned
         actor.traps = kind.endswith("trap") or "observed" in kind or "pull" in kind
-        actor.ordered = kind != "pull_selective"
+        actor.ordered = kind != "pull_selective" and not (kind == "observed" and self.plan.fetch_race)
         handler = actor.behaviour(1)
         if parent is not None and kind == "child":
             actor.pid = rt.spawn_child(parent.pid, handler)
@@ -154,8 +157,17 @@ class Side:
         return actor
 
     def fetch(self, actor: Actor) -> None:
-        """Take what an observed actor has kept and check it. By one thread at a time."""
-        for message in self.rt.get_messages(actor.pid):
+        """Take what an observed actor has kept, and check it."""
+        if self.plan.fetch_race:
+            messages = self.rt.get_messages(actor.pid)
+            with actor.lock:
+                self._look_at(actor, messages)
+        else:
+            with actor.lock:
+                self._look_at(actor, self.rt.get_messages(actor.pid))
+
+    def _look_at(self, actor: Actor, messages: list[Any]) -> None:
+        for message in messages:
             if isinstance(message, iris.PySystemMessage):
                 if message.type_name == "DOWN":
                     pid = message.target_pid
@@ -367,9 +379,9 @@ class Task(Sender):
         rt.list_children("/some")
 
     def _op_fetch(self, target: Actor) -> None:
-        if target.kind == "observed" and not self.in_greenlet:
-            with target.lock:
-                target.side.fetch(target)
+        # A greenlet that waits with the lock held would let the next one of its thread in.
+        if target.kind == "observed" and (self.plan.fetch_race or not self.in_greenlet):
+            target.side.fetch(target)
 
     def _op_join(self, target: Actor) -> None:
         target.side.rt.join(target.pid, self.world.chance() * 0.002)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 import iris
@@ -178,27 +176,40 @@ def test_a_spawn_that_failed_does_not_count(call: str) -> None:
     check(rt.stats())
 
 
-def test_the_test_counts_for_itself_and_agrees() -> None:
-    for seed in range(30):
-        rt = SimRuntime(seed=seed)
-        mine = {"true": 0, "false": 0, "handled": 0}
+class Bookkeeper:
+    """Actors that pass messages on in a circle, some with a bound, and the test's own counts."""
 
-        def handler(message: Any, mine: dict[str, int] = mine, rt: SimRuntime = rt) -> None:
-            if message % 13 == 12:
-                raise ValueError("as it should")
-            mine["handled"] += 1
-            if message:
-                target = pids[message % len(pids)]
-                mine["true" if rt.send(target, message - 1) else "false"] += 1
+    def __init__(self, seed: int) -> None:
+        self.rt = SimRuntime(seed=seed)
+        self.true = self.false = self.handled = 0
+        self.pids = [self.rt.spawn(self.handle, 1 + number % 3) for number in range(5)]
+        self.pids += [self.rt.spawn_py_handler_bounded(self.handle, 2, 1) for _ in range(3)]
 
-        pids = [rt.spawn(handler, 1 + number % 3) for number in range(5)]
-        pids += [rt.spawn_py_handler_bounded(handler, 2, 1) for _ in range(3)]
-        for number in range(40):
-            mine["true" if rt.send(pids[number % len(pids)], number) else "false"] += 1
-        assert rt.quiesce()
-        stats = rt.stats()
-        check(stats)
-        assert stats["accepted"] == mine["true"]
-        assert stats["refused"] + stats["undeliverable"] == mine["false"]
-        assert stats["handled"] == mine["handled"]
-        assert stats["queued"] == stats["running"] == 0
+    def send(self, place: int, message: int) -> None:
+        """Send and count the answer."""
+        if self.rt.send(self.pids[place % len(self.pids)], message):
+            self.true += 1
+        else:
+            self.false += 1
+
+    def handle(self, message: int) -> None:
+        """Fail now and then; else count, and send on until the number is 0."""
+        if message % 13 == 12:
+            raise ValueError("as it should")
+        self.handled += 1
+        if message:
+            self.send(message, message - 1)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_test_counts_for_itself_and_agrees(seed: int) -> None:
+    mine = Bookkeeper(seed)
+    for number in range(40):
+        mine.send(number, number)
+    assert mine.rt.quiesce()
+    stats = mine.rt.stats()
+    check(stats)
+    assert stats["accepted"] == mine.true
+    assert stats["refused"] + stats["undeliverable"] == mine.false
+    assert stats["handled"] == mine.handled
+    assert stats["queued"] == stats["running"] == 0

@@ -429,6 +429,8 @@ class World:
         self.hub = Hub()
         self.seen: list[Any] = []
         # What handlers were given, in order.
+        self.faults: list[str] = []
+        # Noted and not raised: a handler that raises only ends its actor.
         self.busy: set[int] = set()
         self._run = run
         self.system: Any = iris.assembly.assemble(
@@ -452,8 +454,10 @@ class World:
         """A handler that notes what it is given and acts; not twice at a time, nor when dead."""
 
         def handle(message: Any) -> None:
-            assert key not in self.busy, "two handlers at a time"
-            assert self.state_here() != "dead", "handled after the end"
+            if key in self.busy:
+                self.faults.append("two handlers at a time")
+            if self.state_here() == "dead":
+                self.faults.append(f"{message!r} was handled after the end")
             self.busy.add(key)
             self.seen.append(message)
             try:
@@ -470,6 +474,7 @@ class World:
 
     def settle(self) -> None:
         """The run is over: it has to be a good end."""
+        assert not self.faults, self.faults
         waiting = [one.name for one in self._run.threads if not one.over]
         assert waiting == ["hub"], f"deadlock: {waiting} wait for ever"
         assert not self.carrier.runqueue, "a cell is queued and the carrier sleeps"

@@ -188,10 +188,10 @@ def test_an_actor_that_spawns_without_end_does_not_hold_up_shutdown() -> None:
 
 
 def test_the_block_of_a_runtime_shuts_it_down_also_after_an_error() -> None:
-    ends: list[int] = []
-    with pytest.raises(ZeroDivisionError), SimRuntime() as rt:
-        rt.add_hook("exit", lambda pid, ending: ends.append(pid))
-        pid = rt.spawn(len)
+    rt, ends = SimRuntime(), []
+    rt.add_hook("exit", lambda pid, ending: ends.append(pid))
+    pid = rt.spawn(len)
+    with pytest.raises(ZeroDivisionError), rt:
         1 / 0  # noqa: B018
     assert ends == [pid]
     assert rt.send(pid, b"") is False

@@ -135,7 +135,8 @@ def test_the_same_holds_in_a_pull_actor(name: str) -> None:
 def test_the_same_holds_at_a_system_message(name: str) -> None:
     rt, got, ends = SimRuntime(), [], []
     rt.add_hook("exit", lambda pid, ending: ends.append((pid, str(ending.reason))))
-    bad, partner, other = rt.spawn(HANDLERS[name], trap_exit=True), rt.spawn(len), rt.spawn(got.append)
+    partner, other = rt.spawn(len), rt.spawn(got.append)
+    bad = rt.spawn(HANDLERS[name], trap_exit=True)
     rt.link(bad, partner)
     rt.stop(partner)
     run_all(rt)
@@ -165,7 +166,8 @@ def test_an_exception_whose_parts_raise_is_survived() -> None:
         __repr__ = __str__
 
     rt, got = SimRuntime(), []
-    watcher, bad, other = rt.spawn_observed_handler(), rt.spawn(raising(Spite())), rt.spawn(got.append)
+    watcher, other = rt.spawn_observed_handler(), rt.spawn(got.append)
+    bad = rt.spawn(raising(Spite()))
     rt.monitor(watcher, bad)
     rt.send(bad, b"")
     rt.send(other, b"x")

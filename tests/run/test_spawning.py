@@ -97,9 +97,8 @@ class Callables:
         lambda it: it,
         lambda it: it.method,
         lambda it: it.got.append,
-        lambda it: lambda message: it.got.append(message),
         lambda it: functools.partial(it.method),
-        lambda it: functools.partial(lambda extra, message: it.got.append(message), 1),
+        lambda it: functools.partial(list.append, it.got),
     ],
 )
 def test_any_callable_of_one_argument_is_a_handler(make: Callable[[Callables], Any]) -> None:

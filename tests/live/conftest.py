@@ -1,0 +1,100 @@
+"""Scripts that run in an interpreter of their own, and patience without fixed sleeps."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Optional
+
+import pytest
+
+SCRIPT_S = 90.0
+"""A script that takes longer hangs; the watchdog of the test itself waits for 120 s."""
+
+
+class Script:
+    """A Python program in a process of its own."""
+
+    def __init__(self, source: str, folder: Path, arguments: tuple[str, ...]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-X", "faulthandler", "-c", source, *arguments],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.out = ""
+        self.err = ""
+
+    def wait_for_line(self) -> str:
+        """The next line that it prints."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().rstrip("\n")
+
+    def end(self, timeout_s: float = SCRIPT_S) -> int:
+        """Wait for its end; the exit code."""
+        try:
+            self.out, self.err = self.process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(6)  # SIGABRT: faulthandler prints all stacks
+            self.out, self.err = self.process.communicate()
+            pytest.fail(f"the script hangs:\n{self.out}\n{self.err}")
+        return self.process.returncode
+
+    def check(self, out: Optional[str] = None) -> None:
+        """It has to end by itself with exit code 0, without a traceback, saying `out`."""
+        code = self.end()
+        assert code == 0, f"exit code {code}:\n{self.out}\n{self.err}"
+        assert "Traceback" not in self.err, self.err
+        if out is not None:
+            assert self.out.strip() == out
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Iterator[Callable[..., Script]]:
+    """Start a script; whatever still runs after the test is killed."""
+    started: list[Script] = []
+
+    def start(source: str, *arguments: str) -> Script:
+        started.append(Script(textwrap.dedent(source), tmp_path, arguments))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.communicate()
+
+
+@pytest.fixture
+def until() -> Callable[..., Any]:
+    """Wait for something that no event tells: `until(lambda: ...)` gives its true value."""
+
+    def wait(true: Callable[[], Any], timeout_s: float = 60.0) -> Any:
+        end = time.monotonic() + timeout_s
+        value = true()
+        while not value:
+            assert time.monotonic() < end, "it did not come true"
+            time.sleep(0.002)
+            value = true()
+        return value
+
+    return wait
+
+
+@pytest.fixture
+def handles() -> Callable[[], tuple[int, int]]:
+    """How many threads and descriptors this process has."""
+
+    def count() -> tuple[int, int]:
+        return len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd"))
+
+    if not os.path.isdir("/proc/self/task"):
+        pytest.skip("only Linux tells in /proc")
+    return count

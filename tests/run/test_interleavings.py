@@ -1,0 +1,404 @@
+"""The real send, pump, turn, end and pull mailbox, run in every order of their steps.
+
+`interleaver` makes the runs: all of them up to a number of preemptions that is given with
+each scenario, for most faults of this kind need no more than two. The ready protocol is
+checked without such a bound, as a model, by tests/core/test_ready_protocol.py; what is
+checked here is that the code is what was modelled, and what the model leaves out.
+
+IRIS_TEST_EXHAUSTIVE adds a preemption to each, and takes an hour. PyPy has one less: the
+order of the steps does not depend on the interpreter.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+from collections.abc import Iterator
+from typing import Any, Callable
+
+import pytest
+
+pytest.importorskip("greenlet")
+
+from .interleaver import Iris, Scenario, World, explore
+
+MORE = bool(os.environ.get("IRIS_TEST_EXHAUSTIVE")) - (
+    platform.python_implementation() == "PyPy"
+)
+
+
+@pytest.fixture(scope="module")
+def iris() -> Iterator[Iris]:
+    log = logging.getLogger("iris")
+    level = log.level
+    # Thousands of expected crashes are not to be formatted.
+    log.setLevel(logging.CRITICAL + 1)
+    yield Iris()
+    log.setLevel(level)
+
+
+# -- scenarios: each sets threads up, and returns what to check in the end ----------------------------
+
+
+def no_more() -> None:
+    """Nothing to check beyond what always has to hold."""
+
+
+def sends(world: World, pid: int, *messages: Any) -> Callable[[], None]:
+    """What a thread does that sends."""
+
+    def body() -> None:
+        for message in messages:
+            world.send(pid, message)
+
+    return body
+
+
+def in_order(world: World, *senders: list[Any]) -> Callable[[], None]:
+    """A check: all messages of these senders were handled, each sender's in order."""
+
+    def check() -> None:
+        for messages in senders:
+            assert [one for one in world.seen if one in messages] == messages
+
+    return check
+
+
+def one_sender(world: World) -> Callable[[], None]:
+    pid = world.system.spawning.push(world.handler())
+    world.thread("a", sends(world, pid, 1, 2, 3))
+    return in_order(world, [1, 2, 3])
+
+
+def two_senders(world: World) -> Callable[[], None]:
+    pid = world.system.spawning.push(world.handler())
+    world.thread("a", sends(world, pid, 1, 2))
+    world.thread("b", sends(world, pid, 3, 4))
+    return in_order(world, [1, 2], [3, 4])
+
+
+def a_handler_blocks(world: World) -> Callable[[], None]:
+    def act(message: Any) -> None:
+        if message == 1:
+            world.hub.block()
+
+    pid = world.system.spawning.push(world.handler(act=act))
+    world.thread("a", sends(world, pid, 1, 2))
+    world.thread("b", sends(world, pid, 3))
+    return in_order(world, [1, 2], [3])
+
+
+def a_handler_joins(world: World) -> Callable[[], None]:
+    """It waits in its greenlet, and is woken by a posted call."""
+    other = world.system.spawning.push(world.handler(2))
+    pid = world.system.spawning.push(
+        world.handler(1, lambda message: world.system.registry.join(other))
+    )
+    world.thread("a", sends(world, pid, 1))
+    world.thread("b", lambda: world.system.registry.stop(other))
+    return in_order(world, [1])
+
+
+def a_handler_sends(world: World) -> Callable[[], None]:
+    second = world.system.spawning.push(world.handler(2))
+    first = world.system.spawning.push(
+        world.handler(1, lambda message: world.send(second, message + 10))
+    )
+    world.thread("a", sends(world, first, 1, 2))
+    world.thread("b", sends(world, second, 3))
+    return in_order(world, [11, 12], [3])
+
+
+def an_actor_is_stopped(world: World) -> Callable[[], None]:
+    pid = world.system.spawning.push(world.handler())
+    world.thread("a", sends(world, pid, 1))
+    world.thread("stop", lambda: world.system.registry.stop(pid))
+    return all_gone(world)
+
+
+def all_gone(world: World) -> Callable[[], None]:
+    def check() -> None:
+        assert list(world.table.cells()) == []
+
+    return check
+
+
+def a_handler_raises(world: World) -> Callable[[], None]:
+    def act(message: Any) -> None:
+        raise ValueError(message)
+
+    pid = world.system.spawning.push(world.handler(act=act))
+    world.thread("a", sends(world, pid, 1))
+    world.thread("b", sends(world, pid, 2))
+    return all_gone(world)
+
+
+def a_blocked_actor_is_killed(world: World) -> Callable[[], None]:
+    pid = world.system.spawning.push(world.handler(act=lambda message: world.hub.block()))
+    cell = world.table.get(pid)
+
+    def stop_and_kill() -> None:
+        world.system.registry.stop(pid)
+        cell.runner.kill(cell)
+
+    world.send(pid, 1)
+    world.thread("stop", stop_and_kill)
+    world.thread("a", sends(world, pid, 2))
+    return all_gone(world)
+
+
+def an_actor_is_joined(world: World) -> Callable[[], None]:
+    pid = world.system.spawning.push(world.handler())
+    world.thread("join", lambda: world.system.registry.join(pid))
+    world.thread("stop", lambda: world.system.registry.stop(pid))
+    return all_gone(world)
+
+
+def an_actor_is_watched(world: World) -> Callable[[], None]:
+    """DOWN comes exactly once, whether the watching or the end was first."""
+    watcher = world.system.spawning.push(world.handler(1), 100, True)
+    target = world.system.spawning.push(world.handler(2))
+    world.thread("watch", lambda: world.system.registry.monitor(watcher, target))
+    world.thread("stop", lambda: world.system.registry.stop(target))
+
+    def check() -> None:
+        assert [message.type_name for message in world.seen] == ["DOWN"]
+
+    return check
+
+
+def a_family_is_stopped(world: World) -> Callable[[], None]:
+    parent = world.system.spawning.push(world.handler(1))
+    child = world.system.spawning.child(parent, world.handler(2))
+    world.thread("stop parent", lambda: world.system.registry.stop(parent))
+    world.thread("stop child", lambda: world.system.registry.stop(child))
+    return all_gone(world)
+
+
+def an_actor_is_drained(world: World) -> Callable[[], None]:
+    pid = world.system.spawning.push(world.handler())
+    accepted: list[bool] = []
+    world.thread("a", lambda: accepted.append(world.send(pid, 1)))
+    world.thread("drain", lambda: world.system.registry.stop_after_drain(pid, 60.0))
+    return all_gone(world)
+
+
+def a_handler_is_swapped(world: World) -> Callable[[], None]:
+    """What its own thread sent before goes to the old one, what it sent after to the new."""
+    old: list[int] = []
+    new: list[int] = []
+    pid = world.system.spawning.push(old.append)
+
+    def body() -> None:
+        world.send(pid, 1)
+        world.system.swapping.swap(pid, new.append)
+        world.send(pid, 2)
+
+    world.thread("a", body)
+    world.thread("b", sends(world, pid, 3))
+
+    def check() -> None:
+        assert (1 in old, 2 in new, len(old) + len(new)) == (True, True, 3)
+
+    return check
+
+
+def a_timer_is_due(world: World) -> Callable[[], None]:
+    pid = world.system.spawning.push(world.handler())
+    world.thread("a", lambda: world.system.timing.after(pid, 0, 1))
+    world.thread("b", lambda: world.system.timing.after(pid, 0, 2))
+
+    def check() -> None:
+        assert sorted(world.seen) == [1, 2]
+
+    return check
+
+
+def a_full_mailbox_drops_old(world: World) -> Callable[[], None]:
+    pid = world.system.spawning.bounded(world.handler(), 100, 1)
+    world.system.bounds.set_policy(pid, "dropold")
+    world.thread("a", sends(world, pid, 1, 2))
+    world.thread("b", sends(world, pid, 3))
+
+    def check() -> None:
+        stats = world.system.snapshot.stats()
+        assert stats["accepted"] == 3
+        assert stats["handled"] == len(world.seen)
+        assert world.seen[-1] in {2, 3}
+
+    return check
+
+
+def a_full_mailbox_blocks(world: World) -> Callable[[], None]:
+    pid = world.system.spawning.bounded(world.handler(), 100, 1)
+    world.system.bounds.set_policy(pid, "block")
+    world.thread("a", sends(world, pid, 1, 2, 3))
+    return in_order(world, [1, 2, 3])
+
+
+def a_full_mailbox_blocks_two(world: World) -> Callable[[], None]:
+    pid = world.system.spawning.bounded(world.handler(), 100, 1)
+    world.system.bounds.set_policy(pid, "block")
+    world.thread("a", sends(world, pid, 1, 2))
+    world.thread("b", sends(world, pid, 3))
+    return in_order(world, [1, 2], [3])
+
+
+def a_stop_wakes_blocked_senders(world: World) -> Callable[[], None]:
+    pid = world.system.spawning.bounded(world.handler(), 100, 1)
+    world.system.bounds.set_policy(pid, "block")
+    world.thread("a", sends(world, pid, 1, 2))
+    world.thread("stop", lambda: world.system.registry.stop(pid))
+    return all_gone(world)
+
+
+def a_change_of_policy_wakes_blocked_senders(world: World) -> Callable[[], None]:
+    pid = world.system.spawning.bounded(
+        world.handler(act=lambda message: world.hub.block()), 100, 1
+    )
+    world.system.bounds.set_policy(pid, "block")
+    world.thread("a", sends(world, pid, 1, 2, 3))
+    world.thread("policy", lambda: world.system.bounds.set_policy(pid, "dropnew"))
+    return no_more
+
+
+def a_send_is_cut_short(world: World) -> Callable[[], None]:
+    """A signal handler raises in the middle of it; then somebody else sends."""
+    pid = world.system.spawning.push(world.handler())
+    world.thread("a", sends(world, pid, 1), interrupted=True)
+    return no_more
+
+
+def a_send_to_a_bounded_mailbox_is_cut_short(world: World) -> Callable[[], None]:
+    pid = world.system.spawning.bounded(world.handler(), 100, 5)
+    world.thread("a", sends(world, pid, 1), interrupted=True)
+    return no_more
+
+
+def a_stop_is_cut_short(world: World) -> Callable[[], None]:
+    pid = world.system.spawning.push(world.handler())
+    world.thread("a", lambda: world.system.registry.stop(pid), interrupted=True)
+
+    def check() -> None:
+        assert [cell.state.value for cell in world.table.cells()] in ([], ["alive"])
+
+    return check
+
+
+# -- pull actors ----------------------------------------------------------------------------------------
+
+
+def a_pull_actor_receives(world: World) -> Callable[[], None]:
+    def body(mailbox: Any) -> None:
+        world.seen.extend(mailbox.recv() for _ in range(3))
+
+    pid = world.system.spawning.mailbox(body)
+    world.thread("a", sends(world, pid, 1, 2))
+    world.thread("b", sends(world, pid, 3))
+    return in_order(world, [1, 2], [3])
+
+
+def a_pull_actor_waits_with_a_timeout(world: World) -> Callable[[], None]:
+    def body(mailbox: Any) -> None:
+        world.seen.append(mailbox.recv(1.0))
+        world.seen.append(mailbox.recv())
+
+    pid = world.system.spawning.mailbox(body)
+    world.thread("a", sends(world, pid, 1, 2))
+
+    def check() -> None:
+        assert world.seen in ([None, 1], [1, 2])
+
+    return check
+
+
+def a_pull_actor_selects(world: World) -> Callable[[], None]:
+    def body(mailbox: Any) -> None:
+        world.seen.append(mailbox.selective_recv(lambda message: message == 3))
+        world.seen.append(mailbox.recv())
+        world.seen.append(mailbox.recv())
+
+    pid = world.system.spawning.mailbox(body)
+    world.thread("a", sends(world, pid, 1, 2, 3))
+
+    def check() -> None:
+        assert world.seen == [3, 1, 2]
+
+    return check
+
+
+def a_pull_actor_selects_beside_a_swap(world: World) -> Callable[[], None]:
+    def body(mailbox: Any) -> None:
+        while len(world.seen) < 2:
+            world.seen.append(mailbox.selective_recv(lambda message: message == 3))
+
+    pid = world.system.spawning.mailbox(body)
+    world.thread("a", sends(world, pid, 1, 2, 3))
+    world.thread("b", lambda: world.system.swapping.swap(pid, body))
+
+    def check() -> None:
+        assert 3 in world.seen
+
+    return check
+
+
+def a_pull_actor_is_stopped(world: World) -> Callable[[], None]:
+    def body(mailbox: Any) -> None:
+        while mailbox.recv() is not None:
+            pass
+
+    pid = world.system.spawning.mailbox(body)
+    world.thread("a", sends(world, pid, 1, 2))
+    world.thread("stop", lambda: world.system.registry.stop(pid))
+    return all_gone(world)
+
+
+def a_pull_actor_returns(world: World) -> Callable[[], None]:
+    pid = world.system.spawning.mailbox(lambda mailbox: mailbox.recv())
+    world.thread("a", sends(world, pid, 1, 2))
+    world.thread("b", sends(world, pid, 3))
+    return all_gone(world)
+
+
+def bug(scenario: Scenario, preemptions: int, reason: str) -> Any:
+    return pytest.param(
+        scenario, preemptions, marks=pytest.mark.xfail(strict=True, reason=reason)
+    )
+
+
+@pytest.mark.parametrize(
+    ("scenario", "preemptions"),
+    [
+        (one_sender, 3),
+        (two_senders, 1),
+        (a_handler_blocks, 1),
+        (a_handler_joins, 1),
+        (a_handler_sends, 1),
+        (an_actor_is_stopped, 2),
+        (a_handler_raises, 1),
+        (a_blocked_actor_is_killed, 1),
+        (an_actor_is_joined, 2),
+        (an_actor_is_watched, 1),
+        (a_family_is_stopped, 1),
+        (an_actor_is_drained, 1),
+        (a_handler_is_swapped, 1),
+        (a_timer_is_due, 1),
+        (a_full_mailbox_drops_old, 1),
+        (a_full_mailbox_blocks, 2),
+        (a_full_mailbox_blocks_two, 1),
+        (a_stop_wakes_blocked_senders, 1),
+        (a_change_of_policy_wakes_blocked_senders, 1),
+        (a_send_is_cut_short, 1),
+        (a_send_to_a_bounded_mailbox_is_cut_short, 1),
+        (a_stop_is_cut_short, 1),
+        (a_pull_actor_receives, 1),
+        (a_pull_actor_waits_with_a_timeout, 1),
+        (a_pull_actor_selects, 2),
+        (a_pull_actor_selects_beside_a_swap, 1),
+        (a_pull_actor_is_stopped, 2),
+        (a_pull_actor_returns, 1),
+    ],
+)
+def test_no_order_of_steps_breaks_a_rule(iris: Iris, scenario: Scenario, preemptions: int) -> None:
+    assert explore(iris, scenario, max(preemptions + MORE, 0)) > 1
