@@ -85,6 +85,7 @@ class System:
         self.carrier: Carrier
         self.lifecycle: Lifecycle
         self.is_forked = False
+        self.is_closed = False
         self.table: Table
         self.facade: Any = None
         # The object that users hold; `iris.current().runtime` gives it.
@@ -94,6 +95,12 @@ class System:
         self.check_usable()
         raise _closed_error()
 
+    def check_open(self) -> None:
+        """Raise when the runtime was shut down, or is a forked child's copy."""
+        self.check_usable()
+        if self.is_closed:
+            raise _closed_error()
+
     def check_usable(self) -> None:
         """Raise RuntimeError in a forked child."""
         if self.is_forked:
@@ -102,6 +109,7 @@ class System:
     def closed(self) -> None:
         """Shut down: every part raises RuntimeClosed from now on."""
         process.leave(self)
+        self.is_closed = True
         self._replace(_closed_error)
 
     def exit(self) -> None:
@@ -188,7 +196,7 @@ def assemble(
         log, config.shutdown_timeout_s,
     )  # fmt: skip
     registry = Registry(table, names, paths, registers, monitors, waits, lifecycle, delivery)
-    swapping = Swapping(table, delivery, registry, log)
+    swapping = Swapping(table, delivery, registry, log, system.check_open)
     timing = Timing(table, timers, delivery, clock, carrier.wake)
 
     lifecycle.later = _later(carrier)

@@ -25,7 +25,8 @@ class History:
         first = SwapMarker(handler)
         first.version = self._highest = FIRST_VERSION
         first.order = self._orders = self.reached = 0
-        # `reached` is the order of the latest swap or rollback that the owner has reached.
+        # `reached` is the order of the latest swap or rollback that the owner has reached;
+        # only the owner reads and writes it.
         self._versions: deque[SwapMarker] = deque([first], maxlen=BEHAVIOR_HISTORY_MAX + 1)
         # Invariant: never empty, numbers rise, the last one is the current version. The
         # oldest beyond the limit is forgotten.

@@ -66,9 +66,11 @@ class Ticket:
 class Control:
     """The rarely used half of a mailbox, made on first need under the table lock."""
 
-    __slots__ = ("history", "items", "marks")
+    __slots__ = ("current", "history", "items", "marks")
 
     def __init__(self) -> None:
+        self.current: Any = None
+        # Owner only: the message being handled while markers lie in the lane.
         self.history: Optional[History] = None
         # The versions of the actor's handler; None until the first swap.
         self.items: list[Any] = []

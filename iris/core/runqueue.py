@@ -40,6 +40,9 @@ class SeededQueue:
         cells[place], cells[-1] = cells[-1], cells[place]
         return cells.pop()
 
+    def rotate(self, steps: int) -> None:
+        """Nothing: the seed decides the order."""
+
     def clear(self) -> None:
         """Forget all waiting cells."""
         self._cells.clear()

@@ -21,6 +21,9 @@ from iris.run.hub import Hub
 Slice = Callable[[Place, float, float], None]
 NEVER = float("inf")
 
+TIMER_TURNS_FIRST = 16
+"""Actors woken by timers that go before the queue at once; see `Carrier._fire_first`."""
+
 
 class Carrier:
     """What runs the push actors of one runtime.
@@ -72,6 +75,8 @@ class Carrier:
         self._idle: list[Any] = []
         self._places: dict[Any, Place] = {}
         # Every carrier greenlet, parked ones too.
+        self._favoured = False
+        # Whether the timers that fired last were let go first.
         self._armed: Optional[float] = None
         self._stopped = False
 
@@ -164,7 +169,7 @@ class Carrier:
             due = timers.next
             # Read once: another thread may cancel the last timer at any moment.
             if due is not None and due <= now:
-                self.fire(now)
+                self._fire_first(now)
             if runqueue:
                 self._run(slice_end, turn_end)
                 # Whoever blocked in there does not own the slice any more.
@@ -178,6 +183,20 @@ class Carrier:
                 # The loop gets its time; the wake-up brings the next slice.
                 self._wake_hub()
                 return
+
+    def _fire_first(self, now: float) -> None:
+        """Send what is due, and let the actors it woke have the next turns.
+
+        Behind a long queue a timer would be as late as the queue is long. Only a few, and
+        only in every second slice, so that timers cannot starve the others.
+        """
+        runqueue = self.runqueue
+        before = len(runqueue)
+        self.fire(now)
+        self._favoured = not self._favoured
+        if self._favoured and before:
+            # Another thread may have queued a cell meanwhile; then that one is favoured.
+            runqueue.rotate(min(len(runqueue) - before, TIMER_TURNS_FIRST))
 
     def _sleep(self) -> bool:
         """Go to sleep; False when something arrived in the last moment."""

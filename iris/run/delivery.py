@@ -42,7 +42,7 @@ class Delivery:
         gone: called for a send to nobody; raises where the runtime cannot be used any more.
     """
 
-    __slots__ = ("_carrier", "_fates", "_gone", "_stop_word", "_table", "_waits", "send")
+    __slots__ = ("_carrier", "_fates", "_stop_word", "_table", "_waits", "gone", "send")
 
     send: Send
 
@@ -60,7 +60,7 @@ class Delivery:
         self._waits = waits
         self._fates = fates
         self._stop_word = stop_word
-        self._gone = gone
+        self.gone = gone
         self.send = self._make_send()
 
     def _make_send(self) -> Send:
@@ -139,7 +139,7 @@ class Delivery:
     def _missing(self, pid: int) -> bool:
         """The send names no living actor: tell a mistake from an actor that has ended."""
         check_pid(pid)
-        self._gone()
+        self.gone()
         self._fates.undeliverable.add()
         return False
 
@@ -180,7 +180,7 @@ class Delivery:
             fates.refused.add()
             return False
         if verdict is Verdict.CLOSED:
-            self._gone()
+            self.gone()
             fates.undeliverable.add()
             return False
         if verdict is Verdict.REDIRECT:

@@ -69,7 +69,12 @@ class Spawning:
         spawn, add = lifecycle.spawn, self._table.add
 
         def push(handler: Handler, budget: int = BUDGET_DEFAULT, *, trap_exit: bool = False) -> int:
-            check_handler(handler)
+            try:
+                wrong = handler.__code__.co_flags & _ASYNC_FLAGS
+            except AttributeError:
+                wrong = True
+            if wrong:
+                check_handler(handler)
             if budget != BUDGET_DEFAULT or trap_exit is not False or type(budget) is not int:
                 return spawn(self._spec("push", budget, trap_exit), handler, runner)
             if lifecycle.closing:

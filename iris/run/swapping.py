@@ -27,13 +27,29 @@ WHEN = ("order", "now")
 
 
 class Swapping:
-    """The swaps of one runtime. From any thread; none blocks."""
+    """The swaps of one runtime. From any thread; none blocks.
 
-    def __init__(self, table: Table, delivery: Delivery, registry: Registry, log: Log) -> None:
+    Args:
+        table: the actors.
+        delivery: places the markers.
+        registry: knows the actors below a path.
+        log: told of refused swaps.
+        check_open: raises when the runtime cannot be used any more.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        delivery: Delivery,
+        registry: Registry,
+        log: Log,
+        check_open: Callable[[], None],
+    ) -> None:
         self._table = table
         self._lock = table.lock
         self._delivery = delivery
         self._mark = delivery.mark
+        self._check_open = check_open
         self._registry = registry
         self._log = log
 
@@ -45,6 +61,7 @@ class Swapping:
         cell = self._table.get(pid) if type(pid) is int else None
         if cell is None:
             check_pid(pid)
+            self._check_open()
             return False
         marker = SwapMarker(handler, migrate)
         with self._lock:
@@ -105,18 +122,23 @@ class Swapping:
         Returns the `SwapMarker` of the version that is used from now on; None when nothing
         changes, because a later swap has overtaken this one or the migration was refused.
         """
-        with self._lock:
-            history = self._history(cell)
-            if marker.order < history.reached:
-                return None
-            history.reached = marker.order
-            if type(marker) is RollbackMarker:
-                version = history.usable(marker.to)
-            else:
-                assert type(marker) is SwapMarker
-                version = marker
-        if version is marker and version.migrate is not None and not self._migrate(cell, version):
+        control = cell.control
+        assert control is not None
+        assert control.history is not None
+        history = control.history
+        if marker.order < history.reached:
             return None
+        # Owner only, hence no lock.
+        history.reached = marker.order
+        version: Optional[SwapMarker]
+        if type(marker) is SwapMarker:
+            version = marker
+            if marker.migrate is not None and not self._migrate(cell, marker):
+                return None
+        else:
+            assert type(marker) is RollbackMarker
+            with self._lock:
+                version = history.usable(marker.to)
         if version is not None and cell.spec.kind != "pull":
             cell.handler = version.handler
         return version
@@ -155,8 +177,10 @@ class Swapping:
         return cell
 
 
-def _check(handler: object, migrate: object, when: object) -> None:
+def _check(handler: Any, migrate: object, when: object) -> None:
     check_handler(handler)
+    if migrate is None and when == "order":
+        return
     if migrate is not None:
         check_handler(migrate)
     if when not in WHEN:

@@ -127,7 +127,7 @@ def make_long_turn(
     """Build the general turn: system lane, markers, a budget, a cut by the clock."""
     fail = ends.fail
     serve = make_serve(ends)
-    pass_markers = make_pass_markers(ends, lock)
+    marked_stride = make_marked_stride(ends, lock)
 
     def long_turn(cell: ActorCell, turn_end: float) -> None:
         message: Any = None
@@ -144,17 +144,19 @@ def make_long_turn(
                 control = cell.control
                 if control is not None and control.marks:
                     # Read after the batch was taken: see the invariant of `marks`.
-                    size = pass_markers(cell, rest, size)
-                handler = cell.handler
-                take = rest.pop
-                running = 1
-                for running in range(2, size + 2):
-                    cell.running = running
-                    message = take()
-                    handler(message)
-                    if cell.special:
-                        break
-                started = running - 1
+                    message = control
+                    started = marked_stride(cell, rest, size)
+                else:
+                    handler = cell.handler
+                    take = rest.pop
+                    running = 1
+                    for running in range(2, size + 2):
+                        cell.running = running
+                        message = take()
+                        handler(message)
+                        if cell.special:
+                            break
+                    started = running - 1
                 carrier.handled += started
                 cell.running = 1
                 left -= started
@@ -172,6 +174,8 @@ def make_long_turn(
             started = cell.running - 1
             if started:
                 carrier.handled += started - 1
+            if message is cell.control and cell.control is not None:
+                message = cell.control.current
             fail(cell, error, message, started > 0)
 
     return long_turn
@@ -213,35 +217,41 @@ def make_serve(ends: Ends) -> Callable[[ActorCell], bool]:
     return serve
 
 
-def make_pass_markers(ends: Ends, lock: Lock) -> Callable[[ActorCell, list[Any], int], int]:
-    """Build the passage over markers that stand first in a batch."""
+def make_marked_stride(ends: Ends, lock: Lock) -> Callable[[ActorCell, list[Any], int], int]:
+    """Build the stride over a batch in which markers lie among the messages."""
 
-    def pass_markers(cell: ActorCell, rest: list[Any], size: int) -> int:
-        """Act on the markers before the next message.
+    def marked_stride(cell: ActorCell, rest: list[Any], size: int) -> int:
+        """Act on what comes first in the batch: `size` messages, four times as many markers.
 
-        Returns how many of the next `size` messages come before the next marker.
+        Returns how many messages were handled. What is being handled is in
+        `control.current`, in case it raises.
         """
         control = cell.control
         assert control is not None
-        passed = []
-        while rest and isinstance(rest[-1], Marker):
-            passed.append(rest.pop())
-            if type(passed[-1]) is EndMarker:
-                break
-        with lock:
-            control.marks -= len(passed)
-        for marker in passed:
-            if isinstance(marker, (SwapMarker, RollbackMarker)):
-                ends.apply_swap(cell, marker)
-            elif type(marker) is FenceMarker:
-                marker.reached()
-            else:
-                assert type(marker) is EndMarker
-                ends.mark_ended(cell, marker)
-                return 0
-        plain = 0
-        while plain < size and plain < len(rest) and not isinstance(rest[-1 - plain], Marker):
-            plain += 1
-        return plain
+        started = passed = 0
+        try:
+            while rest and started < size and passed < 4 * size:
+                item = rest.pop()
+                if not isinstance(item, Marker):
+                    started += 1
+                    cell.running = started + 1
+                    control.current = item
+                    cell.handler(item)
+                    if control.items or cell.state in _OVER:
+                        break
+                    continue
+                passed += 1
+                if isinstance(item, (SwapMarker, RollbackMarker)):
+                    ends.apply_swap(cell, item)
+                elif type(item) is FenceMarker:
+                    item.reached()
+                else:
+                    assert type(item) is EndMarker
+                    ends.mark_ended(cell, item)
+                    break
+        finally:
+            with lock:
+                control.marks -= passed
+        return started
 
-    return pass_markers
+    return marked_stride

@@ -128,6 +128,7 @@ def test_pull_actors_that_use_gevent_leak_no_descriptor_and_no_thread(run: Run) 
         def count():
             return len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd"))
 
+        time.sleep(0.001)  # makes the hub of the main thread, which stays
         some()
         settled = time.monotonic() + 20
         before = count()

@@ -204,6 +204,10 @@ class Thread:
         return not self.over and (self.waits is None or self.waits())
 
 
+FAIR = 2000
+"""Points after which a thread that does not wait lets the others go on."""
+
+
 class Run:
     """One run: the choices of `prefix`, and the first of the possible ones from there on."""
 
@@ -218,6 +222,7 @@ class Run:
         self._preemptions = preemptions
         self._main = greenlet.getcurrent()
         self._next: Optional[Thread] = None
+        self._points = 0
 
     def choose(self, options: int) -> int:
         """Choose one of several ways to go on."""
@@ -245,9 +250,17 @@ class Run:
         me = self.current
         if me is None or self.closing:
             return
+        self._points += 1
         others = []
-        if self._preemptions:
+        if self._preemptions or self._points % FAIR == 0:
             others = [one for one in self.threads if one is not me and one.can_run()]
+        if others and self._points % FAIR == 0:
+            # Whoever is busy for so long waits for another; that costs no preemption.
+            if self._points > 10 * FAIR:
+                raise AssertionError(f"{me.name} is busy for ever at {where}")
+            self._next = others[0]
+            self._leave(me)
+            return
         chosen = self.choose(1 + len(others) + me.interrupted)
         if not chosen:
             return

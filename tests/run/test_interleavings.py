@@ -157,7 +157,7 @@ def an_actor_is_joined(world: World) -> Callable[[], None]:
 
 def an_actor_is_watched(world: World) -> Callable[[], None]:
     """DOWN comes exactly once, whether the watching or the end was first."""
-    watcher = world.system.spawning.push(world.handler(1), 100, True)
+    watcher = world.system.spawning.push(world.handler(1), 100, trap_exit=True)
     target = world.system.spawning.push(world.handler(2))
     world.thread("watch", lambda: world.system.registry.monitor(watcher, target))
     world.thread("stop", lambda: world.system.registry.stop(target))

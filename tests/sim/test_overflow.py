@@ -23,7 +23,8 @@ class Model:
         self.queue: list[int] = []
         self.primary: list[int] = []
         self.aside: list[int] = []
-        self.stats = dict.fromkeys(("accepted", "refused", "redirected", "spilled", "dropped_old"), 0)
+        names = ("accepted", "refused", "redirected", "spilled", "dropped_old")
+        self.stats = dict.fromkeys(names, 0)
 
     def send(self, message: int) -> bool:
         """What `send` has to answer, and what it does."""

@@ -95,11 +95,7 @@ def test_one_who_waits_for_a_match_gets_the_first_that_comes_and_leaves_the_othe
     def body(mailbox: iris.PyMailbox) -> None:
         for wanted in range(5):
             taken.append(mailbox.selective_recv(lambda number, wanted=wanted: number % 5 == wanted))
-        while True:
-            number = mailbox.recv(0)
-            if number is None:
-                return
-            rest.append(number)
+        rest.extend(iter(lambda: mailbox.recv(0), None))  # Until nothing is left.
 
     pid = rt.spawn_with_mailbox(body)
     sent = [int(random() * 1000) for _ in range(30)] + list(range(5, 10)) * 5

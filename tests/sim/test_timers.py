@@ -10,59 +10,94 @@ import pytest
 from iris.testing import SimRuntime
 
 SEEDS = 200
-END_MS = 1000
+END = 1000
+TICKS_A_SECOND = 1024
+"""A tick is a binary fraction of a second, so that all times here are exact floats."""
+TICK_MS = 1000 / TICKS_A_SECOND
 
 
 class Planned:
-    """One timer of the model, in whole milliseconds."""
+    """One timer of the model, in ticks."""
 
-    def __init__(self, name: int, due_ms: int, interval_ms: Optional[int]) -> None:
-        self.name = name
-        self.due_ms = due_ms
-        self.interval_ms = interval_ms
-        self.end_ms = END_MS
+    def __init__(self, timer: int, pid: int, due: int, interval: Optional[int]) -> None:
+        self.timer = timer
+        self.pid = pid
+        self.due = due
+        self.interval = interval
+        self.end = END
         # Cancelled, or its actor was stopped, at this time.
 
-    def beats(self) -> list[tuple[int, int]]:
+    def beats(self) -> list[int]:
         """When it has to fire."""
-        step = self.interval_ms or END_MS + 1
-        return [(at, self.name) for at in range(self.due_ms, self.end_ms + 1, step)]
+        return list(range(self.due, self.end + 1, self.interval or END + 1))
+
+    def stop(self, now: int) -> bool:
+        """End it; False when it has nothing left to do."""
+        is_pending = any(at > now for at in self.beats())
+        self.end = min(self.end, now)
+        return is_pending
+
+
+class Clockwork:
+    """Actors with timers, made and ended by chance."""
+
+    def __init__(self, seed: int) -> None:
+        self.rt = SimRuntime(seed=seed)
+        self.random = Random(seed).random
+        self.fired: list[tuple[int, int]] = []
+        self.plans: list[Planned] = []
+        self.pids = [self.rt.spawn(self.handle) for _ in range(4)]
+
+    def handle(self, name: int) -> None:
+        """Note when which timer has fired."""
+        self.fired.append((int(self.rt.now * TICKS_A_SECOND), name))
+
+    def plan(self, now: int, again: bool) -> None:
+        """Make a timer whose message is its number."""
+        pid, delay = self.pids[int(self.random() * 4)], 1 + int(self.random() * 300)
+        call = self.rt.send_interval if again else self.rt.send_after
+        timer = call(pid, delay * TICK_MS, len(self.plans))
+        self.plans.append(Planned(timer, pid, now + delay, delay if again else None))
+
+    def cancel(self, now: int) -> None:
+        """Cancel some timer."""
+        plan = self.plans[int(self.random() * len(self.plans))]
+        assert self.rt.cancel_timer(plan.timer) is plan.stop(now)
+
+    def replace(self, now: int) -> None:
+        """End an actor with all its timers, and make another one."""
+        place = int(self.random() * 4)
+        self.rt.stop(self.pids[place])
+        self.rt.run_until_idle()
+        for plan in self.plans:
+            if plan.pid == self.pids[place]:
+                plan.stop(now)
+        self.pids[place] = self.rt.spawn(self.handle)
+
+    def run(self) -> None:
+        """Something every few ticks, and time passing between."""
+        now = 0
+        while now < END:
+            choice = self.random()
+            if choice < 0.5:
+                self.plan(now, choice < 0.2)
+            elif choice < 0.7 and self.plans:
+                self.cancel(now)
+            elif choice < 0.75:
+                self.replace(now)
+            passed = int(self.random() * 30)
+            self.rt.advance(passed / TICKS_A_SECOND)
+            now += passed
+        # What is due at END has fired; nothing after it is looked at.
+        self.fired = [beat for beat in self.fired if beat[0] <= END]
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_timers_fire_when_the_model_says_and_at_no_other_time(seed: int) -> None:
-    rt, random = SimRuntime(seed=seed), Random(seed).random
-    fired: list[tuple[int, int]] = []
-    plans: list[tuple[Planned, int, int]] = []
-
-    def handler(name: int) -> None:
-        fired.append((round(rt.now * 1000), name))
-
-    pids = [rt.spawn(handler) for _ in range(4)]
-    for now_ms in range(0, END_MS, 10):
-        # Half a millisecond beside all beats, so that no two things are due at once.
-        rt.advance(now_ms / 1000 + 0.0005 - rt.now)
-        pid = pids[int(random() * 4)]
-        delay_ms = 1 + int(random() * 300)
-        choice = random()
-        if choice < 0.4:
-            timer = rt.send_after(pid, delay_ms - 0.5, len(plans))
-            plans.append((Planned(len(plans), now_ms + delay_ms, None), timer, pid))
-        elif choice < 0.6:
-            timer = rt.send_interval(pid, delay_ms, len(plans))
-            plans.append((Planned(len(plans), now_ms + delay_ms, delay_ms), timer, pid))
-        elif choice < 0.7 and plans:
-            plan, timer, _ = plans[int(random() * len(plans))]
-            is_pending = any(at > now_ms for at, _ in plan.beats())
-            assert rt.cancel_timer(timer) or not is_pending
-            plan.end_ms = min(plan.end_ms, now_ms)
-        elif choice < 0.72 and rt.stop(pid):
-            for plan, _, of in plans:
-                if of == pid:
-                    plan.end_ms = min(plan.end_ms, now_ms)
-            pids[pids.index(pid)] = rt.spawn(handler)
-    rt.advance(END_MS / 1000 + 0.0009 - rt.now)
-    expected = sorted(beat for plan, _, _ in plans for beat in plan.beats())
-    assert sorted(fired) == expected
-    times = [at for at, _ in fired]
+    clockwork = Clockwork(seed)
+    clockwork.run()
+    plans = enumerate(clockwork.plans)
+    expected = sorted((at, name) for name, plan in plans for at in plan.beats())
+    assert sorted(clockwork.fired) == expected
+    times = [at for at, _ in clockwork.fired]
     assert times == sorted(times)

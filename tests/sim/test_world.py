@@ -9,6 +9,7 @@ fired exactly once, children ended before their parents.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from random import Random
 from typing import Any, NamedTuple, Optional
 
@@ -175,10 +176,8 @@ class World:
     def link(self, actor: Actor) -> None:
         """Link two actors, if both live."""
         other = self.pick(self.actors)
-        try:
+        with suppress(iris.IrisError):  # One of them is gone, or both are the same.
             self.rt.link(actor.pid, other.pid)
-        except iris.IrisError:
-            pass  # One of them is gone, or both are the same.
 
     def demonitor(self) -> None:
         """End a monitor; if it had not fired, it never will."""
@@ -190,11 +189,9 @@ class World:
         """Choose another overflow policy."""
         policy = self.pick(POLICIES)
         target = self.pick(self.actors).pid if policy in ("redirect", "spill") else None
-        try:
+        with suppress(iris.IrisError):  # It is gone, or its own target.
             self.rt.set_overflow_policy(actor.pid, policy, target)
             self.copies = self.copies or target is not None
-        except iris.IrisError:
-            pass  # It is gone, or its own target.
 
     def swap(self, actor: Actor) -> None:
         """Give it a handler that does the same and looks at the version it must have."""
