@@ -38,8 +38,11 @@ class Bedroom(Protocol):
     def place(self) -> Place:
         """Where the actor's code runs."""
 
+    def leaving(self) -> None:
+        """By the actor's thread or greenlet: its code has ended, nobody has been told yet."""
+
     def ended(self) -> None:
-        """By the actor's thread or greenlet: its code has ended."""
+        """By the actor's thread or greenlet, last of all."""
 
 
 class ThreadBed:

@@ -118,6 +118,7 @@ class PullRunner:
         lifecycle.count_pulled(self.received - counted)
         cell.running = 0
         shared.living.pop(cell.pid, None)
+        shared.bedroom.leaving()
         if error is not None and not isinstance(error, ActorStopped):
             lifecycle.fail(cell, error, None, counted)
         elif cell.state in (STOPPING, DEAD):

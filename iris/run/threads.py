@@ -101,6 +101,9 @@ class Threads:
     def place(self) -> Place:
         return Place(None, self._runtime)
 
-    def ended(self) -> None:
+    def leaving(self) -> None:
+        # Before the joiners are told: they may want the thread for another actor.
         self._limit.give_back()
+
+    def ended(self) -> None:
         drop_hub_of_thread()

@@ -190,6 +190,9 @@ class _Greenlets:
     def place(self) -> Place:
         return Place(self._carrier, self._runtime)
 
+    def leaving(self) -> None:
+        pass
+
     def ended(self) -> None:
         pass
 
