@@ -1,7 +1,7 @@
 """What `Runtime` and `PyRuntime` have in common: the calls with the same name in both.
 
 Delegation only: a method here has no decision in it. Where a call may be made from and
-what it raises is said once, on the method.
+what it raises is said once, on the method; the page is long because that is written out.
 """
 
 from __future__ import annotations

@@ -7,13 +7,13 @@ from typing import Any, Callable, Optional
 
 from iris.assembly import System, build
 from iris.config import BUDGET_DEFAULT, config_of
-from iris.facade import Facade
 from iris.lowlevel import PyRuntime
+from iris.spawns import SpawnFacade
 
 Handler = Callable[[Any], Any]
 
 
-class Runtime(Facade):
+class Runtime(SpawnFacade):
     """A runtime for actors. Several may live in one process.
 
     Args:
@@ -80,54 +80,6 @@ class Runtime(Facade):
         """
         return self._system.spawning.push(handler, budget, trap_exit=trap_exit)
 
-    def spawn_py_handler_bounded(
-        self,
-        handler: Handler,
-        budget: int = BUDGET_DEFAULT,
-        capacity: int = 1000,
-        *,
-        trap_exit: bool = False,
-    ) -> int:
-        """Make a push actor whose mailbox holds `capacity` messages at most.
-
-        When it is full `send` gives False, until `set_overflow_policy` says otherwise. The
-        message being handled does not count. The rest is as in `spawn`.
-        """
-        return self._system.spawning.bounded(handler, budget, capacity, trap_exit)
-
-    # -- pull actors ---------------------------------------------------------------------------
-
-    def spawn_with_mailbox(self, fn: Callable[[Any], Any], budget: int = BUDGET_DEFAULT) -> int:
-        """Make a pull actor: `fn(mailbox)` runs on a real thread of its own.
-
-        Args:
-            fn: takes its messages with `mailbox.recv()`; blocking is safe in it. When it
-                returns, the actor ends with reason `Normal`.
-            budget: at least 1; kept for `iris top`, a pull actor has the thread to itself.
-
-        Returns:
-            The pid.
-
-        Raises:
-            LimitReached: all threads for pull actors are in use.
-            TypeError, BadInput, RuntimeClosed: as for `spawn`.
-        """
-        return self._system.spawning.mailbox(fn, budget)
-
-    # -- observed actors -------------------------------------------------------------------------
-
-    def spawn_observed_handler(self, budget: int = BUDGET_DEFAULT) -> int:
-        """Make an actor that keeps what it receives for `get_messages`. As `spawn` otherwise."""
-        return self._system.spawning.observed(budget)
-
-    def spawn_with_path_observed(self, budget: int, path: str) -> int:
-        """Make an observed actor and register it under a path.
-
-        Raises:
-            BadInput: the path is not absolute, or another living actor has it.
-        """
-        return self._system.spawning.observed_at(budget, path)
-
     # -- children ------------------------------------------------------------------------------
 
     def spawn_child(
@@ -157,30 +109,3 @@ class Runtime(Facade):
     ) -> int:
         """The same as `spawn_child_with_budget`."""
         return self._system.spawning.child(parent, handler, budget, trap_exit)
-
-    def spawn_child_with_mailbox(
-        self, parent: int, fn: Callable[[Any], Any], budget: int = BUDGET_DEFAULT
-    ) -> int:
-        """Make a pull actor that is asked to stop when its parent ends."""
-        return self._system.spawning.child_mailbox(parent, fn, budget)
-
-    def spawn_child_pool(
-        self,
-        parent: int,
-        handler: Optional[Handler],
-        workers: int,
-        budget: int = BUDGET_DEFAULT,
-    ) -> list[int]:
-        """Make several children alike, and return their pids.
-
-        Args:
-            parent: the actor with which they end.
-            handler: what each of them runs; None takes the parent's own.
-            workers: how many, at least 1.
-            budget: messages per turn of each.
-        """
-        return self._system.spawning.pool(parent, handler, workers, budget)
-
-    def watch(self, pid: int) -> None:
-        """Put a living actor on the global supervisor's list; see `child_pids`."""
-        self._system.registry.watch(pid)

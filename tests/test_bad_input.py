@@ -7,9 +7,6 @@ pair is tried on a runtime in use, of which a picture is taken before and after.
 from __future__ import annotations
 
 import functools
-import os
-import subprocess
-import sys
 from typing import Any, Callable
 
 import pytest
@@ -599,31 +596,3 @@ def test_an_unknown_hub_is_named_with_those_there_are(hub: Any) -> None:
 def test_what_cannot_be_a_seed(seed: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="seed"):
         SimRuntime(seed=seed)
-
-
-FORK = """
-import os, iris
-rt = iris.Runtime()
-pid = rt.spawn(lambda message: None)
-child = os.fork()
-if child == 0:
-    wrong = 1
-    try:
-        rt.send(pid, b"")
-    except RuntimeError as error:
-        wrong = 0 if "iris.Runtime()" in str(error) and "parent" in str(error) else 2
-    os._exit(wrong)
-status = os.waitpid(child, 0)[1]
-assert rt.send(pid, b"") and rt.quiesce(10)
-rt.shutdown()
-print("child", status)
-"""
-
-
-@pytest.mark.live
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="a platform without fork")
-def test_a_send_from_a_forked_child_raises_with_the_mend_and_the_parent_goes_on() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", FORK], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.stdout == "child 0\n", done.stderr

@@ -63,6 +63,7 @@ LAYERS: dict[str, int] = {
     "iris.facade": 5,
     "iris.lowlevel": 5,
     "iris.runtime": 5,
+    "iris.spawns": 5,
     "iris.work": 5,
     "iris.jit": 5,
     # 6: the public names

@@ -151,18 +151,29 @@ class Iris:
         sys.meta_path.insert(0, importer)
         try:
             native = importlib.import_module("iris.run.native")
-            vars(native).update(new_rlock=Lock, allocate_lock=PlainLock)
-            # A plain thread never has a hub here, whatever another test has left in this one.
-            vars(importlib.import_module("iris.run.hub"))["port_of_thread"] = lambda: None
+            vars(native).update(
+                new_rlock=Lock, allocate_lock=PlainLock, start_thread=_start_thread
+            )
+            # The greenlets here are no threads that could have a hub.
+            vars(importlib.import_module("iris.run.hub")).update(
+                port_of_thread=_nothing, drop_hub_of_thread=_nothing
+            )
             self.assembly: Any = importlib.import_module("iris.assembly")
-            self.bed: Any = importlib.import_module("iris.run.bed")
             self.config: Any = importlib.import_module("iris.config")
             self.context: Any = importlib.import_module("iris.run.context")
-            self.errors: Any = importlib.import_module("iris.errors")
+            self.threads: Any = importlib.import_module("iris.run.threads")
         finally:
             sys.meta_path.remove(importer)
             _take_away_iris()
             sys.modules.update(ours)
+
+
+def _nothing() -> None:
+    pass
+
+
+def _start_thread(entry: Callable[[], None], stack_bytes: int = 0) -> None:
+    _run.threads.append(Thread("pull", entry, False))
 
 
 def _take_away_iris() -> dict[str, ModuleType]:
@@ -180,10 +191,11 @@ class Interrupt(BaseException):
 class Thread:
     """What runs beside other threads. The carrier's has several greenlets."""
 
-    def __init__(self, name: str, body: Callable[[], Any], interrupted: bool) -> None:
+    def __init__(self, name: str, body: Callable[[], Any], may_be_interrupted: bool) -> None:
         self.name = name
-        self.interrupted = interrupted
-        # Whether a signal handler may still raise in it, once.
+        self.may_be_interrupted = may_be_interrupted
+        # Whether a signal handler may raise in it, once.
+        self.was_interrupted = False
         self.over = False
         self.waits: Optional[Callable[[], bool]] = None
         # What has to become true for it to go on.
@@ -261,11 +273,12 @@ class Run:
             self._next = others[0]
             self._leave(me)
             return
-        chosen = self.choose(1 + len(others) + me.interrupted)
+        may_raise = me.may_be_interrupted and not me.was_interrupted
+        chosen = self.choose(1 + len(others) + may_raise)
         if not chosen:
             return
         if chosen > len(others):
-            me.interrupted = False
+            me.was_interrupted = True
             self.story.append(f"{me.name} is interrupted at {where}")
             raise Interrupt
         self._preemptions -= 1
@@ -442,13 +455,16 @@ class World:
         self.hub = Hub()
         self.seen: list[Any] = []
         # What handlers were given, in order.
-        self.faults: list[str] = []
+        self.faults: list[Any] = []
         # Noted and not raised: a handler that raises only ends its actor.
         self.busy: set[int] = set()
         self._run = run
+        config = iris.config.Config(pull_threads_max=8)
         self.system: Any = iris.assembly.assemble(
-            iris.config.Config(), deque(), clock, 1e6, random.Random(1), self._bedroom
-        )
+            config, deque(), clock, 1e6, random.Random(1),
+            lambda _, runtime: iris.threads.Threads(config, runtime),
+        )  # fmt: skip
+        self.system.hooks.add("error", self.faults.append)
         self.carrier = self.system.carrier
         self.table = self.system.table
         self.send = self.system.delivery.send
@@ -457,9 +473,11 @@ class World:
         self.carrier.pump()
         self._hub_thread = self.thread("hub", self._run_hub)
 
-    def thread(self, name: str, body: Callable[[], Any], interrupted: bool = False) -> Thread:
+    def thread(
+        self, name: str, body: Callable[[], Any], may_be_interrupted: bool = False
+    ) -> Thread:
         """Run `body` beside the others."""
-        thread = Thread(name, body, interrupted)
+        thread = Thread(name, body, may_be_interrupted)
         self._run.threads.append(thread)
         return thread
 
@@ -496,6 +514,9 @@ class World:
             if cell.spec.kind != "pull":
                 assert not cell.user, f"lost in the lane: {cell.user}"
                 assert not cell.ready, "the next sender would not queue the cell"
+        if any(one.may_be_interrupted for one in self._run.threads):
+            # Between the append and its count: who knows?
+            return
         stats = self.system.snapshot.stats()
         fates = ("handled", "failed", "dropped_old", "expired", "queued", "running")
         assert stats["accepted"] == sum(stats[fate] for fate in fates), stats
@@ -503,30 +524,6 @@ class World:
     def _run_hub(self) -> None:
         self.hub.main()
         self.carrier.detach()
-
-    def _bedroom(self, carrier: Any, runtime: Callable[[], Any]) -> Bedroom:
-        return Bedroom(self, runtime)
-
-
-class Bedroom:
-    """Where pull actors run: threads of this module."""
-
-    def __init__(self, world: World, runtime: Callable[[], Any]) -> None:
-        self._world = world
-        self._runtime = runtime
-
-    def make_bed(self) -> Any:
-        return self._world.iris.bed.ThreadBed()
-
-    def start(self, entry: Callable[[], None]) -> None:
-        self._world.thread("pull", entry)
-
-    def place(self) -> Any:
-        return self._world.iris.context.Place(None, self._runtime)
-
-    def ended(self) -> None:
-        pass
-
 
 Scenario = Callable[[World], Callable[[], None]]
 # Sets threads up, and returns what to check in the end.

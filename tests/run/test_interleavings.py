@@ -266,19 +266,19 @@ def a_change_of_policy_wakes_blocked_senders(world: World) -> Callable[[], None]
 def a_send_is_cut_short(world: World) -> Callable[[], None]:
     """A signal handler raises in the middle of it; then somebody else sends."""
     pid = world.system.spawning.push(world.handler())
-    world.thread("a", sends(world, pid, 1), interrupted=True)
+    world.thread("a", sends(world, pid, 1), may_be_interrupted=True)
     return no_more
 
 
 def a_send_to_a_bounded_mailbox_is_cut_short(world: World) -> Callable[[], None]:
     pid = world.system.spawning.bounded(world.handler(), 100, 5)
-    world.thread("a", sends(world, pid, 1), interrupted=True)
+    world.thread("a", sends(world, pid, 1), may_be_interrupted=True)
     return no_more
 
 
 def a_stop_is_cut_short(world: World) -> Callable[[], None]:
     pid = world.system.spawning.push(world.handler())
-    world.thread("a", lambda: world.system.registry.stop(pid), interrupted=True)
+    world.thread("a", lambda: world.system.registry.stop(pid), may_be_interrupted=True)
 
     def check() -> None:
         assert [cell.state.value for cell in world.table.cells()] in ([], ["alive"])

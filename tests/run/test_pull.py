@@ -449,17 +449,3 @@ def test_many_pull_actors_run_side_by_side() -> None:
     rt.advance(3)
     assert sorted(got) == list(range(200))
     rt.shutdown()
-
-
-@pytest.mark.live
-def test_the_limit_of_threads_is_a_clear_error_that_names_it_and_the_mend() -> None:
-    with iris.Runtime(pull_threads_max=2) as rt:
-        parent = rt.spawn(len)
-        pids = [rt.spawn_with_mailbox(lambda mailbox: mailbox.recv()) for _ in range(2)]
-        with pytest.raises(iris.LimitReached, match=r"all 2 .*pull_threads_max"):
-            rt.spawn_with_mailbox(lambda mailbox: mailbox.recv())
-        with pytest.raises(iris.LimitReached):
-            rt.spawn_child_with_mailbox(parent, lambda mailbox: mailbox.recv())
-        assert rt.stats()["actors"] == 3
-        rt.stop(pids[0])
-        assert rt.join(pids[0], 10)

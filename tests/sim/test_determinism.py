@@ -74,4 +74,4 @@ def test_other_seeds_give_other_runs() -> None:
 def test_a_run_is_the_same_on_every_interpreter() -> None:
     # When the order of turns changes on purpose, the new digest goes here.
     digest = hashlib.sha256("\n".join(trace(7)).encode()).hexdigest()
-    assert digest[:16] == "0" * 16
+    assert digest[:16] == "a8607b8e9ca31857"

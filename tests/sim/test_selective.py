@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 
@@ -84,6 +84,11 @@ def test_a_pull_mailbox_does_what_a_list_does(seed: int) -> None:
     rt.shutdown()
 
 
+def ending_in(wanted: int) -> Callable[[int], bool]:
+    """A matcher."""
+    return lambda number: number % 5 == wanted
+
+
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_one_who_waits_for_a_match_gets_the_first_that_comes_and_leaves_the_others(
     seed: int,
@@ -93,8 +98,7 @@ def test_one_who_waits_for_a_match_gets_the_first_that_comes_and_leaves_the_othe
     rest: list[int] = []
 
     def body(mailbox: iris.PyMailbox) -> None:
-        for wanted in range(5):
-            taken.append(mailbox.selective_recv(lambda number, wanted=wanted: number % 5 == wanted))
+        taken.extend(mailbox.selective_recv(ending_in(wanted)) for wanted in range(5))
         rest.extend(iter(lambda: mailbox.recv(0), None))  # Until nothing is left.
 
     pid = rt.spawn_with_mailbox(body)

@@ -24,8 +24,9 @@ class Planned:
         self.pid = pid
         self.due = due
         self.interval = interval
+        self.is_ended = False
         self.end = END
-        # Cancelled, or its actor was stopped, at this time.
+        # Nothing after this time is looked at, or has to come.
 
     def beats(self) -> list[int]:
         """When it has to fire."""
@@ -33,9 +34,10 @@ class Planned:
 
     def stop(self, now: int) -> bool:
         """End it; False when it has nothing left to do."""
-        is_pending = any(at > now for at in self.beats())
+        was_pending = not self.is_ended and (self.interval is not None or self.due > now)
+        self.is_ended = True
         self.end = min(self.end, now)
-        return is_pending
+        return was_pending
 
 
 class Clockwork:

@@ -159,7 +159,10 @@ class World:
         if choice < 0.03:
             self.spawn()
         elif choice < 0.04:
-            rt.stop(actor.pid)
+            self.pick((rt.stop, lambda pid: rt.stop_after_drain(pid, 0.05)))(actor.pid)
+        elif choice < 0.05:
+            with suppress(iris.WouldDeadlock):
+                rt.join(actor.pid, 0.01)
         elif choice < 0.06:
             self.link(actor)
         elif choice < 0.10:
