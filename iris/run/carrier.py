@@ -82,9 +82,13 @@ class Carrier:
 
     # -- from any thread ---------------------------------------------------------------
 
-    def wake(self) -> None:
-        """See to it that the pump looks at its queues: if it sleeps, wake it."""
-        if self.sleeping:
+    def wake(self, always: bool = False) -> None:
+        """See to it that the pump looks at its queues: if it sleeps, wake it.
+
+        With `always` also when it seems to be awake: an earlier call may have been cut short
+        by a signal handler that raised.
+        """
+        if always or self.sleeping:
             self.sleeping = False
             self._wake_hub()
 

@@ -67,7 +67,7 @@ class Delivery:
         """Build `send`. Names are locals of a closure: that is worth 40 ns a message."""
         slots = self._table.slots
         accepted = self._fates.accepted.numbers
-        missing, admit, poke = self._missing, self._admit, self.poke
+        missing, admit, insist = self._missing, self._admit, self.insist
         carrier = self._carrier
 
         def send(pid: int, data: Any) -> bool:
@@ -79,9 +79,9 @@ class Delivery:
                 return missing(pid)
             if type(data) is not bytes and isinstance(data, _COPIED):
                 data = bytes(data)
-            if cell.admission is not None:
-                return admit(cell, data, True, ())
             try:
+                if cell.admission is not None:
+                    return admit(cell, data, True, ())
                 cell.user.append(data)
                 next(accepted)
                 if not cell.ready:
@@ -93,7 +93,7 @@ class Delivery:
             except BaseException:
                 # A signal handler raised between two of these statements. A wake-up too
                 # many does no harm; one too few would leave the message lying.
-                poke(cell, True)
+                insist(cell)
                 raise
             return True
 
@@ -129,12 +129,22 @@ class Delivery:
         else:
             cell.user.append(marker)
 
-    def poke(self, cell: ActorCell, always: bool = False) -> None:
+    def poke(self, cell: ActorCell) -> None:
         """Have the owner look at the cell, unless it is about to."""
-        if always or not cell.ready:
-            cell.ready = True
-            if cell.signal(cell) is None:
-                self._carrier.wake()
+        if not cell.ready:
+            try:
+                cell.ready = True
+                if cell.signal(cell) is None:
+                    self._carrier.wake()
+            except BaseException:
+                self.insist(cell)
+                raise
+
+    def insist(self, cell: ActorCell) -> None:
+        """Have the owner look at the cell, whatever was begun before. May be one time too many."""
+        cell.ready = True
+        if cell.signal(cell) is None:
+            self._carrier.wake(always=True)
 
     def _missing(self, pid: int) -> bool:
         """The send names no living actor: tell a mistake from an actor that has ended."""

@@ -168,12 +168,17 @@ class Lifecycle:
 
     def request_stop(self, cell: ActorCell, ending: Ending) -> bool:
         """Let no further message start, then end the actor; False when it already is ending."""
-        with self._lock:
-            if cell.state in (STOPPING, DEAD):
-                return False
-            tickets = self._make_stopping(cell, ending)
-        _tell(tickets)
-        self._delivery.poke(cell, True)
+        try:
+            with self._lock:
+                if cell.state in (STOPPING, DEAD):
+                    return False
+                tickets = self._make_stopping(cell, ending)
+            _tell(tickets)
+            self._delivery.insist(cell)
+        except BaseException:
+            # A signal handler raised in between: a stop must not stay half done.
+            self._delivery.insist(cell)
+            raise
         return True
 
     def drain(self, cell: ActorCell, ending: Ending, timeout_s: float) -> bool:

@@ -52,7 +52,7 @@ class PullShared:
 class PullRunner:
     """Runs one pull actor."""
 
-    __slots__ = ("_bed", "_shared", "batched", "cell", "closed", "told_closed")
+    __slots__ = ("_bed", "_gone", "_shared", "batched", "cell", "closed", "told_closed")
 
     cell: ActorCell
 
@@ -63,6 +63,8 @@ class PullRunner:
         # Owner only: what was moved from the lane into batches, less the markers passed.
         self.closed = False
         self.told_closed = False
+        self._gone = False
+        # True once the owner will not touch the mailbox any more; then late senders bury.
 
     # -- from any thread -------------------------------------------------------------------
 
@@ -81,7 +83,7 @@ class PullRunner:
 
     def signal(self, cell: ActorCell) -> bool:
         """Wake the owner, which sleeps or is about to."""
-        if cell.state is DEAD:
+        if self._gone:
             self._shared.lifecycle.bury(cell)
         else:
             self._bed.wake()
@@ -125,6 +127,7 @@ class PullRunner:
             lifecycle.finish_stopped(cell)
         else:
             lifecycle.finish(cell, Ending(ExitReason.NORMAL, cell.pid))
+        self._gone = True
         lifecycle.bury(cell)
 
     def receive(self, timeout: Optional[float]) -> Any:

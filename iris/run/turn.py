@@ -83,7 +83,7 @@ def make_slice(carrier: Carrier, ends: Ends, lock: Lock, clock: Callable[[], flo
                         fail(cell, error, message, True)
                     else:
                         carrier.handled += 1
-                else:
+                elif cell.state is not DEAD:
                     cell.running = 1
                     long_turn(cell, turn_end)
                     turns = 1

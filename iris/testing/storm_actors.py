@@ -14,7 +14,7 @@ from itertools import count
 from typing import Any, Callable, Optional
 
 import iris
-from iris.errors import ActorCrash, ActorDead, ActorError, RuntimeClosed
+from iris.errors import ActorCrash, ActorDead, ActorError, RuntimeClosed, WouldDeadlock
 from iris.run.clock import monotonic
 from iris.run.native import new_rlock
 from iris.run.waiter import Waiter
@@ -30,7 +30,7 @@ STORMY_ACTS = (
 )  # fmt: skip
 MILD_ACTS = (
     ("", 400), ("onward", 200), ("sleep", 40), ("yield", 20), ("wait", 15), ("join", 3),
-    ("busy", 20), ("timer", 4), ("size", 40),
+    ("busy", 20), ("timer", 4), ("size", 40), ("pause", 10),
 )  # fmt: skip
 
 
@@ -108,7 +108,9 @@ class World:
     def set_acts(self, stormy: bool) -> None:
         """Choose what handlers do: only pass messages on and block, or also end in all ways."""
         self.acts = [
-            act for act, weight in MILD_ACTS + (STORMY_ACTS if stormy else ()) for _ in range(weight)
+            act
+            for act, weight in MILD_ACTS + (STORMY_ACTS if stormy else ())
+            for _ in range(weight)
         ]
 
 
@@ -141,7 +143,10 @@ class Sender:
         """Send anything, and count the answer."""
         answers = self.answers[target.side.index]
         try:
-            accepted = target.side.rt.send(target.pid, data)
+            accepted: bool = target.side.rt.send(target.pid, data)
+        except WouldDeadlock:
+            # A circle of waiting actors, through somebody's `join`: nothing was offered.
+            return False
         except BaseException:
             answers.cut += 1
             raise
@@ -272,7 +277,15 @@ class Actor(Sender):
     def _do_join(self, note: Note) -> None:
         other = self.world.pick(self.world.pool)
         if other is not self:
-            other.side.rt.join(other.pid, self.world.chance() * 0.002)
+            try:
+                other.side.rt.join(other.pid, self.world.chance() * 0.002)
+            except WouldDeadlock:
+                # The other one waits for this one in turn.
+                pass
+
+    def _do_pause(self, note: Note) -> None:
+        if "pull" not in self.kind:
+            iris.pause()
 
     def _do_busy(self, note: Note) -> None:
         end = monotonic() + 0.0002

@@ -19,7 +19,8 @@ from typing import Any, Optional
 import iris
 from iris.run.clock import monotonic, sleep
 from iris.run.native import start_thread
-from iris.testing.storm_round import Plan, Round
+from iris.testing.storm_round import Round
+from iris.testing.storm_traffic import Plan
 
 PROGRESS_S = 10.0
 HANG_S = 180.0

@@ -101,9 +101,7 @@ def test_blocked_threads_go_on_in_their_order_when_there_is_room(
     assert full.got == ["running", 0, 1, "blocked 0", "blocked 1", "blocked 2"]
 
 
-def test_a_stop_wakes_every_waiter_with_false(
-    rt: iris.Runtime, until: Callable[..., Any]
-) -> None:
+def test_a_stop_wakes_every_waiter_with_false(rt: iris.Runtime, until: Callable[..., Any]) -> None:
     full = Full(rt)
     blocked = Blocked(full, until)
     assert rt.stop(full.pid)
@@ -114,9 +112,7 @@ def test_a_stop_wakes_every_waiter_with_false(
     check_books(rt, accepted=3, handled=1, expired=2, undeliverable=3)
 
 
-def test_a_crash_wakes_every_waiter_with_false(
-    rt: iris.Runtime, until: Callable[..., Any]
-) -> None:
+def test_a_crash_wakes_every_waiter_with_false(rt: iris.Runtime, until: Callable[..., Any]) -> None:
     full = Full(rt)
     blocked = Blocked(full, until)
 
@@ -156,9 +152,7 @@ def test_a_change_of_policy_wakes_every_waiter_to_try_anew(
         assert sorted(overflow) == ["blocked 0", "blocked 1", "blocked 2"]
 
 
-def test_block_chosen_again_lets_them_wait_on(
-    rt: iris.Runtime, until: Callable[..., Any]
-) -> None:
+def test_block_chosen_again_lets_them_wait_on(rt: iris.Runtime, until: Callable[..., Any]) -> None:
     full = Full(rt)
     blocked = Blocked(full, until)
     rt.set_overflow_policy(full.pid, "block")
@@ -208,9 +202,7 @@ def test_handlers_and_pull_actors_wait_without_holding_up_others(
     full = Full(rt)
     answers: list[Any] = []
     push = rt.spawn(lambda message: answers.append(rt.send(full.pid, message)))
-    pull = rt.spawn_with_mailbox(
-        lambda mailbox: answers.append(rt.send(full.pid, mailbox.recv()))
-    )
+    pull = rt.spawn_with_mailbox(lambda mailbox: answers.append(rt.send(full.pid, mailbox.recv())))
     rt.send(push, "from push")
     rt.send(pull, "from pull")
     until(lambda: waiting_at(full) == 2)

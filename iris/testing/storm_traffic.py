@@ -1,0 +1,406 @@
+"""The traffic of a stress round: runtimes, and streams of calls in many threads.
+
+`Plan` says what a seed means. `Side` is one runtime with its actors and what its hooks
+have told, `Task` one stream of calls in a thread or a greenlet. Checking the accounts is
+left to the round.
+"""
+
+from __future__ import annotations
+
+import random
+import traceback
+from dataclasses import dataclass
+from typing import Any, Optional
+
+import iris
+from iris.errors import BadInput
+from iris.run.clock import monotonic, sleep
+from iris.testing.storm_actors import (
+    EXPECTED,
+    Actor,
+    Note,
+    Sender,
+    World,
+    gevent_sleep,
+    pull_body,
+)
+
+POOL = 40
+"""Actors that are sent to at one time."""
+
+KINDS = (
+    ("push", 8), ("small", 4), ("bounded", 10), ("trap", 4), ("pull", 2), ("pull_timed", 1),
+    ("pull_selective", 1), ("observed", 2), ("child", 6), ("child_pull", 1),
+)  # fmt: skip
+
+OPS = (
+    ("send", 500), ("many", 30), ("bytes", 20), ("own_swap", 25), ("swap", 10), ("roll_back", 5),
+    ("swap_path", 1), ("spawn", 10), ("pool", 2), ("stop", 6), ("quit", 2), ("link", 8),
+    ("unlink", 3), ("monitor", 10), ("demonitor", 5), ("policy", 15), ("timer", 15), ("cancel", 5),
+    ("name", 5), ("path", 3), ("fetch", 5), ("join", 3), ("look", 5), ("dead", 3),
+    ("drain", 2), ("quiesce", 1),
+)  # fmt: skip
+
+POLICIES = ("dropnew", "dropold", "redirect", "spill", "block")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one round is like; all of it follows from the seed."""
+
+    seed: int
+    traffic_s: float
+    threads: int
+    runtimes: int
+    greenlet_threads: int
+    embedded: bool
+    """Whether the first runtime runs on the hub of a thread that also does other things."""
+    switch_s: Optional[float]
+    timers: bool
+    intervals: bool
+    spill: bool
+    stormy: bool
+    """Whether handlers also raise, crash, stop and have children."""
+    stop_observed: bool
+    fetch_race: bool
+    """Whether several threads fetch from one observed actor at the same time."""
+    child_timeout_s: float
+    shut_in_traffic: bool
+
+    @classmethod
+    def of(cls, seed: int, traffic_s: float, threads: int) -> Plan:
+        """The plan of a seed."""
+        chance = random.Random(seed).random
+        return cls(
+            seed=seed,
+            traffic_s=traffic_s,
+            threads=max(1, int(threads * (0.3 + 0.7 * chance()))),
+            runtimes=1 + int(chance() * 3),
+            greenlet_threads=int(chance() * 3),
+            embedded=chance() < 0.3,
+            switch_s=None if chance() < 0.4 else 1e-5,
+            timers=chance() < 0.6,
+            intervals=chance() < 0.5,
+            spill=chance() < 0.5,
+            stormy=chance() < 0.8,
+            stop_observed=chance() < 0.4,
+            fetch_race=chance() < 0.5,
+            child_timeout_s=5.0 if chance() < 0.7 else 0.01,
+            shut_in_traffic=chance() < 0.15,
+        )
+
+
+class Side:
+    """One runtime, its actors, and what its hooks have told."""
+
+    def __init__(self, world: World, index: int, plan: Plan, hub: str) -> None:
+        self.world = world
+        self.index = index
+        self.plan = plan
+        self.rt = iris.Runtime(hub=hub, shutdown_timeout_s=plan.child_timeout_s)
+        self.born: list[Actor] = []
+        self.exits: dict[int, list[tuple[int, str]]] = {}
+        # By pid: when (in the world's numbering) and as what an actor's end was told.
+        self.rt.add_hook("exit", self._exited)
+        self.rt.add_hook("error", self._error)
+        self.watchers = [
+            self.spawn(kind, pooled=False)
+            for kind in ("watcher_observed", "watcher_trap", "watcher_pull")
+        ]
+
+    def _exited(self, pid: int, ending: Any) -> None:
+        self.exits.setdefault(pid, []).append((next(self.world.clock), str(ending.reason)))
+
+    def _error(self, error: BaseException) -> None:
+        lines = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        self.world.violation(f"internal error in runtime {self.index}:\n{lines}")
+
+    def spawn(
+        self,
+        kind: str,
+        parent: Optional[Actor] = None,
+        pooled: bool = True,
+        versioned: bool = False,
+    ) -> Actor:
+        """Make one actor of a kind."""
+        world, rt = self.world, self.rt
+        actor = Actor(world, self, kind)
+        actor.parent = parent
+        actor.versioned = versioned
+        actor.traps = kind.endswith("trap") or "observed" in kind or "pull" in kind
+        actor.ordered = kind != "pull_selective" and not (
+            kind == "observed" and self.plan.fetch_race
+        )
+        handler = actor.behaviour(1)
+        if parent is not None and kind == "child":
+            actor.pid = rt.spawn_child(parent.pid, handler)
+        elif parent is not None:
+            actor.pid = rt.spawn_child_with_mailbox(parent.pid, pull_body(actor, world.chance))
+        elif kind == "bounded":
+            actor.bounded = True
+            actor.capacity = 1 + int(world.chance() * world.chance() * 30)
+            actor.pid = rt.spawn_py_handler_bounded(handler, 10, actor.capacity)
+        elif "observed" in kind:
+            actor.pid = rt.spawn_observed_handler(10)
+        elif "pull" in kind:
+            actor.pid = rt.spawn_with_mailbox(pull_body(actor, world.chance))
+        else:
+            budget = 100 if kind == "push" else 1 + int(world.chance() * 4)
+            actor.pid = rt.spawn(handler, budget, trap_exit=actor.traps)
+        world.actors.append(actor)
+        self.born.append(actor)
+        if pooled:
+            place = int(world.chance() * POOL)
+            if len(world.pool) < POOL:
+                world.pool.append(actor)
+            else:
+                world.pool[place] = actor
+        return actor
+
+    def fetch(self, actor: Actor) -> None:
+        """Take what an observed actor has kept, and check it."""
+        if self.plan.fetch_race:
+            messages = self.rt.get_messages(actor.pid)
+            with actor.lock:
+                self._look_at(actor, messages)
+        else:
+            with actor.lock:
+                self._look_at(actor, self.rt.get_messages(actor.pid))
+
+    def _look_at(self, actor: Actor, messages: list[Any]) -> None:
+        for message in messages:
+            if isinstance(message, iris.PySystemMessage):
+                if message.type_name == "DOWN":
+                    pid = message.target_pid
+                    actor.downs[pid] = actor.downs.get(pid, 0) + 1
+                continue
+            actor.handled += 1
+            if type(message) is Note:
+                actor.check(message, 1)
+
+
+class Task(Sender):
+    """A stream of calls: most of them sends, some of everything else."""
+
+    def __init__(self, world: World, sides: list[Side], plan: Plan, in_greenlet: bool) -> None:
+        super().__init__(world)
+        self.sides = sides
+        self.plan = plan
+        self.pause = gevent_sleep if in_greenlet else sleep
+        self.in_greenlet = in_greenlet
+        self.own: list[Actor] = []
+        # Versioned actors, which only this task swaps.
+        self.monitors: list[tuple[Actor, Actor, int]] = []
+        self.expected_downs: dict[tuple[Actor, int], int] = {}
+        self.links: list[tuple[Actor, Actor]] = []
+        self.unlinked: list[tuple[Actor, Actor]] = []
+        self.timers: list[tuple[Actor, int, Note]] = []
+        self.cancelled: list[Note] = []
+        self.intervals: list[tuple[Side, int]] = []
+        self.ops = [op for op, weight in OPS for _ in range(weight)]
+
+    def run(self) -> None:
+        """Call until the traffic is over."""
+        world = self.world
+        steps = 0
+        while monotonic() < world.end:
+            op = world.pick(self.ops)
+            try:
+                getattr(self, "_op_" + op)(world.pick(world.pool))
+            except EXPECTED:
+                pass
+            steps += 1
+            if self.in_greenlet and steps % 8 == 0:
+                gevent_sleep(0)
+
+    def _room(self, target: Actor) -> bool:
+        """Whether the target keeps up; a short rest if it does not."""
+        size = target.side.rt.mailbox_size(target.pid)
+        if size is not None and size > 300:
+            self.pause(0.001)
+            return False
+        return True
+
+    def _op_send(self, target: Actor) -> None:
+        if self.may_send(target):
+            self.send(target, self.world.pick(self.world.acts), hops=3)
+
+    def _op_many(self, target: Actor) -> None:
+        if self._room(target) and self.may_send(target):
+            for _ in range(int(self.world.chance() * 60)):
+                self.send(target)
+
+    def _op_bytes(self, target: Actor) -> None:
+        if self.may_send(target) and self._room(target):
+            self.send_raw(target, self.world.pick([b"bytes", bytearray(b"x"), memoryview(b"y")]))
+
+    def _op_own_swap(self, target: Actor) -> None:
+        """Messages around a swap: what was sent before runs on the old behaviour."""
+        self.own = [actor for actor in self.own if actor.side.rt.is_alive(actor.pid)]
+        if len(self.own) < 3:
+            kind = self.world.pick(["push", "bounded", "small", "pull", "pull_timed"])
+            self.own.append(self.world.pick(self.sides).spawn(kind, versioned=True))
+        actor = self.world.pick(self.own)
+        if not self._room(actor):
+            return
+        for _ in range(int(self.world.chance() * 10)):
+            if self.may_send(actor):
+                self.send(actor, self.world.pick(["", "", "sleep", "yield"]), 0, actor.version)
+        if actor.side.rt.hot_swap(actor.pid, actor.behaviour(actor.version + 1)):
+            actor.version += 1
+        for _ in range(int(self.world.chance() * 5)):
+            if self.may_send(actor):
+                self.send(actor, "", 0, actor.version)
+
+    def _op_swap(self, target: Actor) -> None:
+        if target.versioned or "observed" in target.kind:
+            return
+
+        def migrate(old: Any, new: Any) -> Any:
+            if self.world.chance() < 0.2:
+                raise ValueError("no migration")
+            return new
+
+        when = self.world.pick(["order", "now"])
+        target.side.rt.hot_swap(
+            target.pid, target.behaviour(2), migrate if self.world.chance() < 0.5 else None, when
+        )
+
+    def _op_swap_path(self, target: Actor) -> None:
+        def count_only(message: Any) -> None:
+            raise AssertionError("no actor has a path below /none")
+
+        if target.side.rt.hot_swap_path("/none", count_only) != 0:
+            self.world.violation("hot_swap_path found actors where none is")
+
+    def _op_roll_back(self, target: Actor) -> None:
+        # The first version of a pull actor is its function, which takes a mailbox.
+        if not target.versioned and "pull" not in target.kind:
+            try:
+                target.side.rt.rollback_behavior(target.pid, 1)
+            except BadInput:
+                pass
+
+    def _op_spawn(self, target: Actor) -> None:
+        kind = self.world.pick([kind for kind, weight in KINDS for _ in range(weight)])
+        if not self.plan.stormy and kind.startswith("child"):
+            return
+        if kind.startswith("child"):
+            target.side.spawn(kind, target)
+        else:
+            self.world.pick(self.sides).spawn(kind)
+
+    def _op_pool(self, target: Actor) -> None:
+        if self.plan.stormy:
+            for _ in range(3):
+                target.side.spawn("child", target)
+
+    def _op_stop(self, target: Actor) -> None:
+        if "observed" in target.kind and not self.plan.stop_observed:
+            return
+        target.side.rt.stop(target.pid)
+        self.world.pick(self.sides).spawn("push")
+
+    def _op_drain(self, target: Actor) -> None:
+        if "observed" not in target.kind:
+            target.side.rt.stop_after_drain(target.pid, self.world.chance())
+
+    def _op_quiesce(self, target: Actor) -> None:
+        target.side.rt.quiesce(self.world.chance() * 0.005)
+
+    def _op_quit(self, target: Actor) -> None:
+        if self.plan.stormy and self.may_send(target) and "observed" not in target.kind:
+            self.send_raw(target, b"quit")
+
+    def _op_link(self, target: Actor) -> None:
+        other = self.world.pick(self.world.pool)
+        if other is not target and other.side is target.side:
+            target.side.rt.link(target.pid, other.pid)
+            self.links.append((target, other))
+
+    def _op_unlink(self, target: Actor) -> None:
+        if self.links:
+            pair = self.links[int(self.world.chance() * len(self.links))]
+            self.unlinked.append(pair)
+            pair[0].side.rt.unlink(pair[0].pid, pair[1].pid)
+
+    def _op_monitor(self, target: Actor) -> None:
+        watcher = self.world.pick(target.side.watchers)
+        ref = target.side.rt.monitor(watcher.pid, target.pid)
+        self.monitors.append((watcher, target, ref))
+        key = (watcher, target.pid)
+        self.expected_downs[key] = self.expected_downs.get(key, 0) + 1
+
+    def _op_demonitor(self, target: Actor) -> None:
+        if self.monitors:
+            watcher, watched, ref = self.monitors.pop(int(self.world.chance() * len(self.monitors)))
+            if watcher.side.rt.demonitor(ref):
+                self.expected_downs[watcher, watched.pid] -= 1
+
+    def _op_policy(self, target: Actor) -> None:
+        if not target.bounded:
+            return
+        policy = self.world.pick(list(POLICIES))
+        if policy == "spill":
+            if not self.plan.spill:
+                return
+            target.hard = False
+        if policy not in ("redirect", "spill"):
+            target.side.rt.set_overflow_policy(target.pid, policy)
+            return
+        # Only upwards, so that no message can come round to the same actor.
+        aims = [a for a in self.world.pool if a.side is target.side and a.key > target.key]
+        if aims:
+            target.side.rt.set_overflow_policy(target.pid, policy, self.world.pick(aims).pid)
+
+    def _op_timer(self, target: Actor) -> None:
+        if not self.plan.timers:
+            return
+        note = Note(next(self.world.indexes), 1, target, "", 0)
+        if self.plan.intervals and self.world.chance() < 0.1:
+            beat = target.side.rt.send_interval(target.pid, 1 + self.world.chance() * 20, b"beat")
+            self.intervals.append((target.side, beat))
+            return
+        timer = target.side.rt.send_after(target.pid, self.world.chance() * 50, note)
+        self.timers.append((target, timer, note))
+
+    def _op_cancel(self, target: Actor) -> None:
+        if self.timers:
+            place = int(self.world.chance() * len(self.timers))
+            target, timer, note = self.timers[place]
+            if target.side.rt.cancel_timer(timer):
+                del self.timers[place]
+                self.cancelled.append(note)
+
+    def _op_name(self, target: Actor) -> None:
+        name = f"name {int(self.world.chance() * 20)}"
+        rt = target.side.rt
+        self.world.pick([lambda: rt.register(name, target.pid), lambda: rt.unregister(name)])()
+        rt.whereis(name)
+
+    def _op_path(self, target: Actor) -> None:
+        path = f"/some/{int(self.world.chance() * 5)}/{int(self.world.chance() * 5)}"
+        rt = target.side.rt
+        self.world.pick([
+            lambda: rt.register_path(path, target.pid), lambda: rt.unregister_path(path),
+        ])()  # fmt: skip
+        rt.list_children("/some")
+
+    def _op_fetch(self, target: Actor) -> None:
+        # A greenlet that waits with the lock held would let the next one of its thread in.
+        if target.kind == "observed" and (self.plan.fetch_race or not self.in_greenlet):
+            target.side.fetch(target)
+
+    def _op_join(self, target: Actor) -> None:
+        target.side.rt.join(target.pid, self.world.chance() * 0.002)
+
+    def _op_look(self, target: Actor) -> None:
+        target.side.rt.stats()
+        target.side.rt.child_pids()
+        target.side.rt.is_alive(target.pid)
+
+    def _op_dead(self, target: Actor) -> None:
+        """Whoever has ended stays ended."""
+        rt = target.side.rt
+        if rt.join(target.pid, 0) and rt.is_alive(target.pid):
+            self.world.violation(f"{target!r} is alive after its join")
