@@ -27,7 +27,7 @@ from iris.errors import BadInput, LimitReached, RuntimeClosed
 from iris.observe.hooks import Hooks
 from iris.observe.snapshot import Snapshot
 from iris.run import process
-from iris.run.bed import Bedroom
+from iris.run.bed import LOCK_WAIT_MAX_S, Bedroom
 from iris.run.bounds import Bounds
 from iris.run.carrier import Carrier
 from iris.run.clock import monotonic
@@ -284,5 +284,5 @@ def _start_hub_thread(system: System) -> None:
 
 
 def _acquire(lock: Any, timeout_s: float) -> None:
-    if lock.acquire(True, timeout_s):
+    if lock.acquire(True, min(timeout_s, LOCK_WAIT_MAX_S)):
         lock.release()

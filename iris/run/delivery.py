@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from iris.config import REDIRECT_HOPS_MAX
-from iris.core.cell import ActorCell, control_of
+from iris.core.cell import DEAD, STOPPING, ActorCell, control_of
 from iris.core.mailbox import CLOSED, Admission, Bound, Ticket, Verdict
 from iris.core.messages import Ending, EndMarker, ExitReason, Marker
 from iris.core.pid import PID_MAX, SLOT_MASK
@@ -109,7 +109,7 @@ class Delivery:
     def system(self, cell: ActorCell, message: Any) -> bool:
         """Put a system message into the system lane; False when the actor is dead."""
         with self._table.lock:
-            if cell.admission is CLOSED:
+            if cell.state in (STOPPING, DEAD):
                 return False
             control_of(cell).items.append(message)
             cell.special = True

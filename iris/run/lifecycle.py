@@ -135,7 +135,7 @@ class Lifecycle:
             if self.closing:
                 self.refuse()
             parent = self._table.get(parent_pid)
-            if parent is None or parent.state in (STOPPING, DEAD):
+            if parent is None or parent.admission is CLOSED:
                 raise ActorDead(
                     f"actor {parent_pid} has ended or is stopping and can have no new child"
                 )

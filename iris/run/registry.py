@@ -10,7 +10,8 @@ from typing import Optional
 
 from iris.config import seconds
 from iris.core import links
-from iris.core.cell import DEAD, STOPPING, ActorCell
+from iris.core.cell import DEAD, ActorCell
+from iris.core.mailbox import CLOSED
 from iris.core.messages import Ending, ExitReason, PySystemMessage, SystemType
 from iris.core.names import Names, checked_name
 from iris.core.paths import Paths, checked_path
@@ -62,17 +63,14 @@ class Registry:
         cell = self._table.get(pid)
         if cell is None:
             return False
-        by = current_pid() or pid
-        reason = ExitReason.NORMAL if cell is current_cell() else ExitReason.KILLED
-        return self._lifecycle.request_stop(cell, Ending(reason, by))
+        return self._lifecycle.request_stop(cell, self._stop_of(cell))
 
     def stop_after_drain(self, pid: int, timeout_s: float) -> bool:
         """Let the queue empty first; False when the actor is gone or already ending."""
         check_pid(pid)
         timeout_s = seconds("timeout_s", timeout_s)
         cell = self._table.get(pid)
-        ending = Ending(ExitReason.KILLED, current_pid() or pid)
-        return cell is not None and self._lifecycle.drain(cell, ending, timeout_s)
+        return cell is not None and self._lifecycle.drain(cell, self._stop_of(cell), timeout_s)
 
     def join(self, pid: int, timeout_s: Optional[float] = None) -> bool:
         """Wait until an actor has ended; False when the time was over before."""
@@ -269,9 +267,14 @@ class Registry:
 
     # -- helpers, under the table lock unless they take it -----------------------------------------
 
+    def _stop_of(self, cell: ActorCell) -> Ending:
+        """The end that the caller asks for: one's own is a normal one."""
+        reason = ExitReason.NORMAL if cell is current_cell() else ExitReason.KILLED
+        return Ending(reason, current_pid() or cell.pid)
+
     def _active(self, pid: int) -> Optional[ActorCell]:
         cell = self._table.get(pid)
-        return None if cell is None or cell.state in (STOPPING, DEAD) else cell
+        return None if cell is None or cell.admission is CLOSED else cell
 
     def _living(self, pid: int) -> ActorCell:
         cell = self._table.get(pid)

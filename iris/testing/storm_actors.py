@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 import sys
+from contextlib import suppress
 from itertools import count
 from typing import Any, Callable, Optional
 
@@ -184,6 +185,8 @@ class Actor(Sender):
         self.downs: dict[int, int] = {}
         self.lock = new_rlock()
         # Held by who checks what an observed actor has kept.
+        self._hops = 0
+        # Of the note that is being handled.
         self._inside: list[None] = []
         self._latest: dict[int, int] = {}
         self._seen: set[tuple[int, int]] = set()
@@ -252,80 +255,77 @@ class Actor(Sender):
             return
         self.check(message, version)
         if message.act:
-            getattr(self, "_do_" + message.act)(message)
+            self._hops = message.hops
+            getattr(self, "_do_" + message.act)()
         if self._inside != [None]:
             self.world.violation(f"{self!r} ran more than {message!r} at once")
 
     # -- what a note can tell it to do ---------------------------------------------------------
 
-    def _do_onward(self, note: Note) -> None:
-        if note.hops > 0 and self.world.pool:
+    def _do_onward(self) -> None:
+        hops = self._hops
+        if hops > 0 and self.world.pool:
             target = self.world.pick(self.world.pool)
             if self.may_send(target):
                 act = "onward" if self.world.chance() < 0.9 else self.world.pick(self.world.acts)
-                self.send(target, act, note.hops - 1)
+                self.send(target, act, hops - 1)
 
-    def _do_sleep(self, note: Note) -> None:
+    def _do_sleep(self) -> None:
         gevent_sleep(self.world.chance() * 0.003)
 
-    def _do_yield(self, note: Note) -> None:
+    def _do_yield(self) -> None:
         gevent_sleep(0)
 
-    def _do_wait(self, note: Note) -> None:
+    def _do_wait(self) -> None:
         Waiter().wait(self.world.chance() * 0.002)
 
-    def _do_join(self, note: Note) -> None:
+    def _do_join(self) -> None:
         other = self.world.pick(self.world.pool)
         if other is not self:
-            try:
+            # It raises when the other one waits for this one in turn.
+            with suppress(WouldDeadlock):
                 other.side.rt.join(other.pid, self.world.chance() * 0.002)
-            except WouldDeadlock:
-                # The other one waits for this one in turn.
-                pass
 
-    def _do_pause(self, note: Note) -> None:
+    def _do_pause(self) -> None:
         if "pull" not in self.kind:
             iris.pause()
 
-    def _do_busy(self, note: Note) -> None:
+    def _do_busy(self) -> None:
         end = monotonic() + 0.0002
         while monotonic() < end:
             pass
 
-    def _do_timer(self, note: Note) -> None:
+    def _do_timer(self) -> None:
         later = Note(next(self.world.indexes), 1, self, "", 0)
         self.world.timed.append(later)
         self.side.rt.send_after(self.pid, self.world.chance() * 20, later)
 
-    def _do_size(self, note: Note) -> None:
-        size = self.side.rt.mailbox_size(self.pid)
-        if self.bounded and self.hard and size is not None and size > self.capacity:
-            # Read again: the policy may have become `spill` between the two looks.
-            if self.hard:
-                self.world.violation(f"{self!r} has {size} queued over {self.capacity}")
+    def _do_size(self) -> None:
+        size = self.side.rt.mailbox_size(self.pid) or 0
+        # `hard` after the size: the policy may become `spill` between the two looks.
+        if self.bounded and size > self.capacity and self.hard:
+            self.world.violation(f"{self!r} has {size} queued over {self.capacity}")
 
-    def _do_raise(self, note: Note) -> None:
+    def _do_raise(self) -> None:
         raise (ValueError("told to raise") if self.world.chance() < 0.5 else Harm("told to raise"))
 
-    def _do_crash(self, note: Note) -> None:
+    def _do_crash(self) -> None:
         raise ActorCrash("told to crash")
 
-    def _do_exit(self, note: Note) -> None:
+    def _do_exit(self) -> None:
         sys.exit("told to exit")
 
-    def _do_stop(self, note: Note) -> None:
+    def _do_stop(self) -> None:
         self.side.rt.stop(self.pid)
 
-    def _do_quit(self, note: Note) -> None:
+    def _do_quit(self) -> None:
         if self.may_send(self):
             self.send_raw(self, b"quit")
 
-    def _do_child(self, note: Note) -> None:
-        try:
+    def _do_child(self) -> None:
+        # Not when it is stopping while its handler runs.
+        with suppress(*EXPECTED):
             self.side.spawn(self.world.pick(["child", "child", "child", "child_pull"]), self)
-        except EXPECTED:
-            # It is stopping while its handler runs.
-            pass
 
 
 def pull_body(actor: Actor, chance: Callable[[], float]) -> Callable[[Any], None]:
@@ -356,7 +356,7 @@ def pull_body(actor: Actor, chance: Callable[[], float]) -> Callable[[Any], None
             wanted = mailbox.selective_recv(
                 lambda message: type(message) is not Note or message.number % 3 == third, 0.001
             )
-            return mailbox.selective_recv(lambda message: True, 0.002) if wanted is None else wanted
+            return mailbox.selective_recv(lambda _: True, 0.002) if wanted is None else wanted
         return mailbox.recv(0.002 if actor.kind == "pull_timed" else None)
 
     return body

@@ -63,7 +63,7 @@ class Round:
         def run() -> None:
             try:
                 entry()
-            except BaseException:
+            except BaseException:  # noqa: BLE001  # A thread's entry.
                 self.world.violation("a thread of the stress failed:\n" + traceback.format_exc())
             finally:
                 drop_hub_of_thread()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -205,10 +206,8 @@ class Task(Sender):
         steps = 0
         while monotonic() < world.end:
             op = world.pick(self.ops)
-            try:
+            with suppress(*EXPECTED):
                 getattr(self, "_op_" + op)(world.pick(world.pool))
-            except EXPECTED:
-                pass
             steps += 1
             if self.in_greenlet and steps % 8 == 0:
                 gevent_sleep(0)
@@ -234,7 +233,7 @@ class Task(Sender):
         if self.may_send(target) and self._room(target):
             self.send_raw(target, self.world.pick([b"bytes", bytearray(b"x"), memoryview(b"y")]))
 
-    def _op_own_swap(self, target: Actor) -> None:
+    def _op_own_swap(self, _target: Actor) -> None:
         """Messages around a swap: what was sent before runs on the old behaviour."""
         self.own = [actor for actor in self.own if actor.side.rt.is_alive(actor.pid)]
         if len(self.own) < 3:
@@ -256,7 +255,7 @@ class Task(Sender):
         if target.versioned or "observed" in target.kind:
             return
 
-        def migrate(old: Any, new: Any) -> Any:
+        def migrate(_old: Any, new: Any) -> Any:
             if self.world.chance() < 0.2:
                 raise ValueError("no migration")
             return new
@@ -267,7 +266,7 @@ class Task(Sender):
         )
 
     def _op_swap_path(self, target: Actor) -> None:
-        def count_only(message: Any) -> None:
+        def count_only(_message: Any) -> None:
             raise AssertionError("no actor has a path below /none")
 
         if target.side.rt.hot_swap_path("/none", count_only) != 0:
@@ -276,10 +275,8 @@ class Task(Sender):
     def _op_roll_back(self, target: Actor) -> None:
         # The first version of a pull actor is its function, which takes a mailbox.
         if not target.versioned and "pull" not in target.kind:
-            try:
+            with suppress(BadInput):
                 target.side.rt.rollback_behavior(target.pid, 1)
-            except BadInput:
-                pass
 
     def _op_spawn(self, target: Actor) -> None:
         kind = self.world.pick([kind for kind, weight in KINDS for _ in range(weight)])
@@ -318,7 +315,7 @@ class Task(Sender):
             target.side.rt.link(target.pid, other.pid)
             self.links.append((target, other))
 
-    def _op_unlink(self, target: Actor) -> None:
+    def _op_unlink(self, _target: Actor) -> None:
         if self.links:
             pair = self.links[int(self.world.chance() * len(self.links))]
             self.unlinked.append(pair)
@@ -331,7 +328,7 @@ class Task(Sender):
         key = (watcher, target.pid)
         self.expected_downs[key] = self.expected_downs.get(key, 0) + 1
 
-    def _op_demonitor(self, target: Actor) -> None:
+    def _op_demonitor(self, _target: Actor) -> None:
         if self.monitors:
             watcher, watched, ref = self.monitors.pop(int(self.world.chance() * len(self.monitors)))
             if watcher.side.rt.demonitor(ref):

@@ -81,7 +81,7 @@ def describe(rt: Any) -> None:
     carrier = system.carrier
     try:
         say(f"stats {rt.stats()}")
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # Whatever it is, the rest is still printed.
         say(f"stats: {error!r}")
     say(
         f"carrier sleeping={carrier.sleeping} out={carrier.out} queue={len(carrier.runqueue)}"

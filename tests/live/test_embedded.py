@@ -355,9 +355,10 @@ def test_handlers_may_use_the_server_side_of_gevent(script: Callable[..., Any]) 
         pids = [rt.spawn(client) for _ in range(20)]
         for number, pid in enumerate(pids):
             rt.send(pid, b"%d" % number)
-        assert sorted(queue.get(timeout=60) for _ in range(20)) == sorted(b"%d" % n for n in range(20))
+        numbers = [b"%d" % n for n in range(20)]
+        assert sorted(queue.get(timeout=60) for _ in range(20)) == sorted(numbers)
         assert rt.quiesce(60)
-        assert sorted(answers) == sorted(b"%d" % n + mark for n in range(20) for mark in (b"", b"!"))
+        assert sorted(answers) == sorted(n + mark for n in numbers for mark in (b"", b"!"))
         stats = rt.stats()
         assert (stats["handled"], stats["failed"]) == (19, 1), stats
         assert sum(rt.is_alive(pid) for pid in pids) == 19

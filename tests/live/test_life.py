@@ -377,16 +377,23 @@ def test_after_the_block_the_runtime_is_closed_and_the_exception_goes_on() -> No
     class Mine(Exception):
         pass
 
-    with pytest.raises(Mine), iris.Runtime() as rt:
-        pid = rt.spawn(lambda message: None)
-        raise Mine
+    rt = iris.Runtime()
+
+    def block() -> None:
+        with rt:
+            rt.spawn(lambda message: None)
+            raise Mine
+
+    pid = rt.spawn(lambda message: None)
+    with pytest.raises(Mine):
+        block()
     assert rt.send(pid, b"") is False
     for call in (
         lambda: rt.spawn(print),
         lambda: rt.stop(pid),
         lambda: rt.join(pid),
         lambda: rt.is_alive(pid),
-        lambda: rt.stats(),
+        rt.stats,
         lambda: rt.whereis("name"),
         lambda: rt.send_after(pid, 1, b""),
         lambda: rt.hot_swap(pid, print),
@@ -409,7 +416,7 @@ def test_runtimes_live_side_by_side() -> None:
             for rt, pid in zip(runtimes, pids):
                 assert rt.send(pid, number)
         assert runtimes[0].shutdown(60) == []
-        for rt, pid in zip(runtimes[1:], pids[1:]):
+        for rt in runtimes[1:]:
             assert rt.send_named("same name", "last")
             assert rt.quiesce(60)
             assert rt.stats()["handled"] == 1001
@@ -431,7 +438,7 @@ def test_runtimes_live_side_by_side() -> None:
             rt.shutdown()
 
 
-# -- fork --------------------------------------------------------------------------------------------
+# -- fork ------------------------------------------------------------------------------------------
 
 FORK = """
 import os, sys, threading, time
@@ -595,7 +602,7 @@ def test_the_list_of_forked_calls_is_complete() -> None:
     }
 
 
-# -- Ctrl-C ------------------------------------------------------------------------------------------
+# -- Ctrl-C ----------------------------------------------------------------------------------------
 
 WAITS = {
     "join": "rt.join(pid)",
