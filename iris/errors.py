@@ -49,7 +49,11 @@ class RuntimeClosed(IrisError):
 
 
 class WouldDeadlock(IrisError):
-    """The wait could never end, because the waiter is what it would wait for."""
+    """The wait could never end, or must not be made where it was asked for.
+
+    A circle of actors that wait for each other (or one for itself); an asyncio loop or a
+    callback of the gevent hub, which would stop everything else while it waits.
+    """
 
 
 class InternalError(IrisError):

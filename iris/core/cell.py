@@ -44,8 +44,6 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.STARTING, Event.FINISH): State.DEAD,
     (State.ALIVE, Event.STOP): State.STOPPING,
     (State.ALIVE, Event.FINISH): State.DEAD,
-    (State.STOPPING, Event.STARTED): State.STOPPING,
-    # A stop that comes while the thread of a pull actor is being made.
     (State.STOPPING, Event.FINISH): State.DEAD,
 }
 """The whole life of a cell. What is not here does not happen; `advance` raises on it."""
@@ -81,7 +79,8 @@ class ActorSpec:
     """What a spawn was asked for. Shared by all actors that were asked for alike."""
 
     kind: str
-    """push, pull or observed: for people and snapshots; nothing branches on it."""
+    """push, pull or observed. `send` and `finish` do not look at it; what is offered to the user
+    does, where an actor of this kind has no handler to swap or to share."""
 
     budget: int
     """User messages per turn, at least 1."""

@@ -156,9 +156,9 @@ class SimRuntime(_Driven, Runtime):
         """
         return self._driver.run_until_idle(steps_max)
 
-    def advance(self, seconds_: float) -> None:
+    def advance(self, duration_s: float) -> None:
         """Let time pass: run what is ready, then what each timer on the way brings."""
-        end = self.now + seconds("seconds", seconds_)
+        end = self.now + seconds("duration_s", duration_s)
         self.run_until_idle()
         while True:
             due = self._hub.next_time()
@@ -169,9 +169,9 @@ class SimRuntime(_Driven, Runtime):
         self._hub.move_to(end)
         self.run_until_idle()
 
-    def sleep(self, seconds_: float) -> None:
+    def sleep(self, duration_s: float) -> None:
         """In a handler: wait for virtual time to pass, while others run."""
-        Waiter().wait(seconds("seconds", seconds_))
+        Waiter().wait(seconds("duration_s", duration_s))
 
 
 class _Greenlets:
