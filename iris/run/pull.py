@@ -309,7 +309,9 @@ class PyMailbox:
     @property
     def closed(self) -> bool:
         """True once the actor was stopped: no message will come any more."""
-        return self._runner.closed or self._cell.state in (STOPPING, DEAD)
+        cell = self._cell
+        # `special` too: without it `recv` has not noticed yet and may give one more message.
+        return self._runner.closed or (cell.special and cell.state in (STOPPING, DEAD))
 
     def recv(self, timeout: Optional[float] = None) -> Any:
         """Take the next message, waiting for it if need be.

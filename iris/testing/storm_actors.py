@@ -340,11 +340,14 @@ def pull_body(actor: Actor, chance: Callable[[], float]) -> Callable[[Any], None
                     continue
                 if chance() < 0.5:
                     return
-                # Called again it raises ActorStopped, which ends the function as well; before
-                # that it may give None once more, if the first None was a time-out.
-                if mailbox.recv() is None:
+                # Called again it raises ActorStopped, which ends the function as well. Before
+                # that there is one more None if the first was a time-out, and one more message
+                # if the stop is just being made.
+                message = mailbox.recv()
+                if message is None:
                     mailbox.recv()
-                actor.world.violation(f"{actor!r} received more after the end")
+                    actor.world.violation(f"{actor!r} received more after the end")
+                    return
             if isinstance(message, iris.PySystemMessage) and message.type_name == "HOT_SWAP":
                 handle = message.metadata["handler"]  # type: ignore[index]
                 continue

@@ -188,19 +188,19 @@ class Model:
             place += 1
 
     def send(self, number: int, cut: bool) -> Process:
-        if (yield SHUT):
-            return
-        yield partial(accept, number)
         armed = cut
         try:
+            if (yield SHUT):
+                return
+            yield partial(accept, number)
             if not (yield READY):
                 yield from self.set_ready_and_signal()
                 if (yield SLEEPING):
                     yield from self.wake()
         except Cut:
-            armed = False
+            armed = False  # noqa: F841  # Read by the search, like the True before.
             if self.broken != "a cut send is not repaired":
-                yield from self.poke(True)
+                yield from self.insist()
 
     def set_ready_and_signal(self) -> Process:
         if self.broken == "queued, then ready":
@@ -210,22 +210,19 @@ class Model:
             yield READY, True
             yield enqueue
 
-    def wake(self) -> Process:
-        if (yield SLEEPING):
-            disarmed = False
-            try:
-                yield SLEEPING, False
-                yield WOKEN, True
-            except Cut:
-                disarmed = True  # noqa: F841  # Read by the search.
-                if self.broken != "a cut wake is not repaired":
-                    yield WOKEN, True
-                raise
+    def wake(self, always: bool = False) -> Process:
+        if always or (yield SLEEPING):
+            yield SLEEPING, False
+            yield WOKEN, True
 
-    def poke(self, always: bool = False) -> Process:
-        if always or not (yield READY):
+    def poke(self) -> Process:
+        if not (yield READY):
             yield from self.set_ready_and_signal()
             yield from self.wake()
+
+    def insist(self) -> Process:
+        yield from self.set_ready_and_signal()
+        yield from self.wake(self.broken != "only a sleeping hub is woken in repair")
 
     def send_bounded(self, number: int) -> Process:
         """`_admit`, and `_wait` under policy block."""
@@ -274,13 +271,12 @@ class Model:
             yield from self.poke()
 
     def system(self) -> Process:
-        yield acquire
-        shut = yield SHUT
-        if not shut:
+        alive = (yield acquire) == ALIVE
+        if alive:
             yield partial(add, ITEMS, 1)
             yield SPECIAL, True
         yield LOCK, False
-        if not shut:
+        if alive:
             yield from self.poke()
 
     def request_stop(self) -> Process:
@@ -289,7 +285,7 @@ class Model:
             yield from self.make_stopping()
         yield LOCK, False
         if alive and self.broken != "a stop wakes nobody":
-            yield from self.poke(self.broken != "a stop asks whether it is ready")
+            yield from self.insist()
 
     def make_stopping(self) -> Process:
         if self.broken == "special is set before the state":
@@ -348,12 +344,13 @@ class Model:
         while (yield partial(take, QUEUE)):
             if (yield RUNNING) and self.broken != "running is not looked at":
                 continue
-            simple = yield from self.is_simple()
-            yield RUNNING, True
-            if not simple:
+            if (yield from self.is_simple()):
+                yield RUNNING, True
+                if (yield from self.handle(me, (yield pop_lane))):
+                    yield from self.finish()
+            elif self.broken == "the dead have turns" or (yield LIFE) != DEAD:
+                yield RUNNING, True
                 yield from self.long_turn(me)
-            elif (yield from self.handle(me, (yield pop_lane))):
-                yield from self.finish()
             yield RUNNING, False
             yield from self.end_turn()
             if (yield partial(has_strayed, me)):
@@ -481,8 +478,6 @@ class Model:
         yield acquire
         yield LIFE, DEAD
         yield SHUT, True
-        if self.broken != "the dead are not special":
-            yield SPECIAL, True
         yield close_bound
         yield partial(expire_rest, self.messages)
         while (yield copy_lane):
@@ -494,8 +489,7 @@ class Model:
         while True:
             while (yield partial(bury_one, self.messages)):
                 pass
-            if self.broken == "special is cleared at the burial":
-                yield SPECIAL, False
+            yield SPECIAL, False
             yield READY, False
             if self.broken == "no look after the burial":
                 return

@@ -24,7 +24,6 @@ MOVES = {
     ("STARTING", "FINISH"): "DEAD",
     ("ALIVE", "STOP"): "STOPPING",
     ("ALIVE", "FINISH"): "DEAD",
-    ("STOPPING", "STARTED"): "STOPPING",
     ("STOPPING", "FINISH"): "DEAD",
 }
 

@@ -118,6 +118,21 @@ def test_redirect_sends_the_overflow_to_its_target() -> None:
     assert (stats["sent"], stats["accepted"], stats["redirected"]) == (5, 3, 2)
 
 
+@pytest.mark.parametrize("kind", ["pull", "observed", "bounded", "child"])
+def test_actors_of_every_kind_may_be_targets(kind: str) -> None:
+    rt, got = SimRuntime(), []
+    target = {
+        "pull": lambda: rt.spawn_with_mailbox(lambda mailbox: got.append(mailbox.recv())),
+        "observed": rt.spawn_observed_handler,
+        "bounded": lambda: rt.spawn_py_handler_bounded(got.append, 10, 1),
+        "child": lambda: rt.spawn_child(rt.spawn(len), got.append),
+    }[kind]()
+    pid = bounded(rt, [], 1, "redirect", target)
+    assert [rt.send(pid, "own"), rt.send(pid, "overflow")] == [True, True]
+    rt.run_until_idle()
+    assert (got or rt.get_messages(target)) == ["overflow"]
+
+
 def test_redirect_to_a_dead_target_is_refused() -> None:
     rt, got = SimRuntime(), []
     target = rt.spawn(len)
@@ -257,6 +272,22 @@ def test_those_who_wait_are_admitted_in_the_order_in_which_they_came() -> None:
     rt.advance(20)
     assert got == ["running", "queued", 0, 1, 2, 3, 4]
     assert log == [(number, True) for number in range(5)]
+
+
+def test_an_actor_may_wait_at_a_mailbox_of_another_runtime() -> None:
+    # Both runtimes give their first actors the same pid, which must confuse nobody.
+    one, two = SimRuntime(), SimRuntime()
+    got: list[Any] = []
+    full = two.spawn_py_handler_bounded(got.append, 1, 1)
+    two.set_overflow_policy(full, "block")
+    two.send(full, "first")
+    sender = one.spawn(lambda message: got.append(two.send(full, "second")))
+    assert sender == full
+    one.send(sender, b"")
+    for rt in (one, two, one, two):
+        rt.run_until_idle()
+    assert [message for message in got if message is not True] == ["first", "second"]
+    assert got.count(True) == 1
 
 
 @pytest.mark.parametrize("how", ["stop", "panic", "shutdown"])

@@ -172,6 +172,18 @@ def test_shutdown_is_idempotent() -> None:
     assert rt.shutdown() == []
 
 
+def test_shutdown_from_a_handler_begins_it_and_returns_an_empty_list() -> None:
+    rt, answers, ends = SimRuntime(), [], []
+    rt.add_hook("exit", lambda pid, ending: ends.append(pid))
+    pid, other = rt.spawn(lambda message: answers.append(rt.shutdown(5))), rt.spawn(len)
+    rt.send(pid, b"")
+    rt.run_until_idle()
+    rt.advance(6)
+    assert answers == [[]]
+    assert sorted(ends) == [pid, other]
+    assert rt.send(other, b"") is False
+
+
 def test_an_actor_that_spawns_without_end_does_not_hold_up_shutdown() -> None:
     rt = SimRuntime()
 

@@ -59,6 +59,26 @@ def test_current_stays_right_while_handlers_block_and_interleave() -> None:
     assert sorted(seen) == sorted((pid, pid, pid) for pid in pids)
 
 
+def test_pause_lets_others_run_in_a_pull_actor_too() -> None:
+    rt, log = SimRuntime(), []
+
+    def body(mailbox: iris.PyMailbox) -> None:
+        while "other" not in log:
+            log.append("turn")
+            iris.pause()
+
+    rt.spawn_with_mailbox(body)
+    rt.step()
+    rt.send(rt.spawn(log.append), "other")
+    rt.run_until_idle()
+    assert "other" in log
+
+
+def test_pause_outside_an_actor_raises() -> None:
+    with pytest.raises(iris.ActorError, match="pause"):
+        iris.pause()
+
+
 def test_outside_an_actor_both_raise() -> None:
     rt = SimRuntime()
     with pytest.raises(iris.ActorError, match="outside a handler"):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import signal
 from typing import Any
 
 import pytest
 
+import iris
 from iris.testing import SimRuntime
 
 
@@ -167,6 +169,31 @@ def test_an_object_may_send_from_its_finaliser() -> None:
     gc.collect()
     rt.run_until_idle()
     assert got == [b"gone"]
+
+
+@pytest.mark.live
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="a platform without timer signals")
+def test_a_signal_handler_may_send_in_the_middle_of_a_send() -> None:
+    with iris.Runtime() as rt:
+        got: list[bytes] = []
+        answers: list[bool] = []
+        pids = (rt.spawn(got.append), rt.spawn_py_handler_bounded(got.append, 100, 1_000_000))
+
+        def ring(number: int, frame: Any) -> None:
+            answers.extend(rt.send(pid, b"signal") for pid in pids)
+
+        before = signal.signal(signal.SIGALRM, ring)
+        signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+        try:
+            for _ in range(20_000):
+                answers.extend(rt.send(pid, b"message") for pid in pids)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        assert rt.quiesce(30)
+        assert len(got) == len(answers)
+        assert all(answers)
+        assert rt.stats()["handled"] == rt.stats()["accepted"] == len(answers)
 
 
 def test_send_named_reaches_the_holder_of_the_name() -> None:

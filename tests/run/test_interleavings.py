@@ -276,6 +276,27 @@ def a_send_to_a_bounded_mailbox_is_cut_short(world: World) -> Callable[[], None]
     return no_more
 
 
+def a_stop_is_cut_short(world: World) -> Callable[[], None]:
+    """It is done or not, but not half done."""
+    pid = world.system.spawning.push(world.handler())
+    world.thread("a", lambda: world.system.registry.stop(pid), may_be_interrupted=True)
+
+    def check() -> None:
+        assert [cell.state.value for cell in world.table.cells()] in ([], ["alive"])
+
+    return check
+
+
+def a_system_message_is_cut_short(world: World) -> Callable[[], None]:
+    target = world.system.spawning.push(world.handler(1))
+    watcher = world.system.spawning.push(world.handler(2), trap_exit=True)
+    world.system.registry.stop(target)
+    world.thread(
+        "a", lambda: world.system.registry.monitor(watcher, target), may_be_interrupted=True
+    )
+    return no_more
+
+
 # -- pull actors ----------------------------------------------------------------------------------------
 
 
@@ -389,6 +410,8 @@ def bug(scenario: Scenario, preemptions: int, reason: str) -> Any:
         (a_change_of_policy_wakes_blocked_senders, 1),
         (a_send_is_cut_short, 1),
         (a_send_to_a_bounded_mailbox_is_cut_short, 1),
+        (a_stop_is_cut_short, 1),
+        (a_system_message_is_cut_short, 1),
         (a_pull_actor_receives, 1),
         (a_pull_actor_waits_with_a_timeout, 1),
         (a_pull_actor_selects, 2),

@@ -395,6 +395,19 @@ def test_join_in_a_handler_lets_other_actors_go_on() -> None:
     assert log == ["meanwhile", True]
 
 
+def test_join_of_a_parent_waits_for_its_children_too() -> None:
+    rt = SimRuntime()
+    parent = rt.spawn(len)
+    rt.send(rt.spawn_child(parent, lambda message: rt.sleep(1)), b"")
+    rt.run_until_idle()
+    rt.stop(parent)
+    rt.run_until_idle()
+    assert not rt.is_alive(parent)
+    assert rt.join(parent, 0.5) is False
+    assert rt.join(parent, 5) is True
+    assert rt.now == 1
+
+
 def test_several_may_join_the_same_actor() -> None:
     rt, log = SimRuntime(), []
     target = rt.spawn(len)

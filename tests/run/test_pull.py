@@ -377,6 +377,19 @@ def test_a_matcher_that_raises_changes_nothing_and_its_error_reaches_the_caller(
     assert got == [b"a", b"b", b"c", None]
 
 
+def test_a_matcher_may_stop_its_own_actor() -> None:
+    rt, got = SimRuntime(), []
+
+    def body(mailbox: iris.PyMailbox) -> None:
+        while True:
+            got.append(mailbox.selective_recv(lambda message: rt.stop(rt.self_pid())))
+
+    pid = pull(rt, body, b"a", b"b")
+    assert got == [b"a", None]
+    assert not rt.is_alive(pid)
+    assert (rt.stats()["handled"], rt.stats()["expired"]) == (1, 1)
+
+
 def test_selective_recv_gives_system_messages_whatever_the_matcher_says() -> None:
     rt, got = SimRuntime(), []
     pid = pull(rt, lambda mailbox: got.append(mailbox.selective_recv(lambda message: False)))

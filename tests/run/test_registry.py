@@ -281,6 +281,18 @@ def test_a_circle_of_links_ends_each_actor_once() -> None:
     assert sorted(ends) == ring
 
 
+def test_a_link_to_a_stopping_actor_works_until_it_has_ended() -> None:
+    rt = SimRuntime()
+    stopping, other = rt.spawn(lambda message: rt.sleep(1)), rt.spawn(len)
+    rt.send(stopping, b"")
+    rt.run_until_idle()
+    rt.stop(stopping)
+    linked(rt, stopping, other)
+    assert rt.is_alive(other)
+    rt.advance(1)
+    assert not rt.is_alive(other)
+
+
 def test_link_with_the_dead_raises_and_changes_nothing() -> None:
     rt = SimRuntime()
     living, dead = rt.spawn(len), rt.spawn(len)

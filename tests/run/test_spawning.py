@@ -330,6 +330,17 @@ def test_a_pool_without_a_handler_runs_the_parents_own() -> None:
     assert sorted(got) == [(worker, b"x") for worker in sorted(workers)]
 
 
+def test_a_pool_without_a_handler_runs_the_one_the_parent_has_now() -> None:
+    rt, log = SimRuntime(), []
+    parent = rt.spawn(lambda message: log.append("old"))
+    rt.hot_swap(parent, lambda message: log.append("new"))
+    rt.run_until_idle()
+    (worker,) = rt.spawn_child_pool(parent, None, 1)
+    rt.send(worker, b"")
+    rt.run_until_idle()
+    assert log == ["new"]
+
+
 def test_a_pool_without_a_handler_needs_a_parent_that_has_one() -> None:
     rt = SimRuntime()
     for parent in (rt.spawn_observed_handler(), rt.spawn_with_mailbox(lambda mailbox: None)):
