@@ -87,7 +87,8 @@ def test_a_whole_number_within_its_limits_is_given_back(value: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "complaint"), [(0, "n=0 is below its least value 1"), (11, "n=11 is over its limit 10")]
+    ("value", "complaint"),
+    [(0, "n=0 is below its least value 1"), (11, "n=11 is over its limit 10")],
 )
 def test_a_whole_number_beyond_its_limits_is_refused(value: int, complaint: str) -> None:
     with pytest.raises(BadInput, match=complaint):

@@ -39,6 +39,11 @@ class History:
         """The number of the latest accepted version."""
         return self._versions[-1].version
 
+    @property
+    def handler(self) -> Handler:
+        """The latest accepted handler."""
+        return self._versions[-1].handler
+
     def accept(self, marker: SwapMarker) -> int:
         """Number a new version, which is the current one from now on."""
         version = marker.version = self._highest = self._highest + 1

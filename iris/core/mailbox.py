@@ -155,8 +155,10 @@ class Bound:
         if policy is Policy.DROP_NEW:
             return Verdict.REFUSED
         if policy is Policy.DROP_OLD:
-            if not _evict_oldest(lane):
+            evicted = _evict_oldest(lane)
+            if not evicted:
                 return Verdict.REFUSED
+            # `evicted` still holds the dropped one: its `__del__` may send, to here even.
             lane.append(message)
             return Verdict.EVICTED
         if policy is Policy.REDIRECT:
@@ -229,13 +231,13 @@ class Bound:
         return tickets
 
 
-def _evict_oldest(lane: deque[Any]) -> bool:
-    """Remove the oldest user message; markers are not messages and stay."""
+def _evict_oldest(lane: deque[Any]) -> list[Any]:
+    """Remove the oldest user message and return it in a list; markers stay, they are none."""
     for position, item in enumerate(lane):
         if not isinstance(item, Marker):
             del lane[position]
-            return True
-    return False
+            return [item]
+    return []
 
 
 Admission = Union[None, Gate, Bound]

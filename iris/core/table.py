@@ -78,6 +78,10 @@ class Table:
             return None
         return cell
 
+    def pid_of(self, cell: Optional[ActorCell]) -> int:
+        """The pid of an actor of this runtime; 0 for none, and for one of another runtime."""
+        return 0 if cell is None or self.get(cell.pid) is not cell else cell.pid
+
     def cells(self) -> Iterator[ActorCell]:
         """The listed cells at some moment during the call, in the order of their slots."""
         return (cell for cell in self.slots[:] if cell is not None)

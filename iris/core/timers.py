@@ -7,10 +7,14 @@ they are swept: cancelling is O(1), and memory follows the living timers.
 from __future__ import annotations
 
 import heapq
+import math
 from typing import Any, Optional
 
 from iris.config import TIMERS_MAX
 from iris.errors import LimitReached
+
+BEATS_MAX = 2.0**52
+"""A float counts whole beats up to here."""
 
 
 class Timer:
@@ -88,10 +92,7 @@ class Timers:
             if timer.interval_s is None:
                 del self._live[timer_id]
             else:
-                beats = int((now - deadline) / timer.interval_s) + 1
-                following = deadline + beats * timer.interval_s
-                # Rounding may leave the grid point at or before now; then it is the next one.
-                timer.deadline = following if following > now else following + timer.interval_s
+                timer.deadline = _next_beat(deadline, timer.interval_s, now)
                 self._push(timer)
         while heap and heap[0][1] not in self._live:
             heapq.heappop(heap)
@@ -102,3 +103,18 @@ class Timers:
         heapq.heappush(self._heap, (timer.deadline, timer.id))
         if self.next is None or timer.deadline < self.next:
             self.next = timer.deadline
+
+
+def _next_beat(deadline: float, interval_s: float, now: float) -> float:
+    """The first point after `now` on the grid of an interval that was due at `deadline`.
+
+    Where the grid is finer than the clock can tell, the next moment that it can.
+    """
+    missed = (now - deadline) / interval_s
+    if missed < BEATS_MAX:
+        following = deadline + (int(missed) + 1) * interval_s
+        if following <= now:
+            following += interval_s
+        if following > now:
+            return following
+    return math.nextafter(now, math.inf)

@@ -60,6 +60,8 @@ class Closing:
         self._clock = clock
         self._runtime = runtime
         self._closed = closed
+        self.start: Callable[[Callable[[], None]], None] = start_thread
+        # Runs a shutdown that a handler has begun, beside the handler.
         self.leave: Callable[[], None] = carrier.detach
         # Called last, in the carrier's hub; ends the runtime's own thread, if it has one.
         self.left: Callable[[float], None] = lambda _: None
@@ -88,7 +90,7 @@ class Closing:
             self._lifecycle.closing = True
         if self._in_handler():
             if first:
-                start_thread(lambda: self._shut_down(timeout_s))
+                self.start(lambda: self._shut_down(timeout_s))
             return []
         if first:
             self._shut_down(timeout_s)

@@ -20,7 +20,7 @@ from iris.core.tally import Fates
 from iris.core.waits import Waits
 from iris.errors import BadInput, WouldDeadlock
 from iris.run.carrier import Carrier
-from iris.run.context import current_pid
+from iris.run.context import current_cell, current_pid
 from iris.run.waiter import Waiter
 
 _COPIED = (bytearray, memoryview)
@@ -233,7 +233,7 @@ class Delivery:
                 return self._admit(cell, data, True, ())
             waiter = Waiter()
             ticket = Ticket(data, self._settler(waiter))
-            sender = current_pid()
+            sender = self._table.pid_of(current_cell())
             if sender == cell.pid:
                 raise WouldDeadlock(
                     f"actor {sender} sends to its own full mailbox, which only it can empty;"

@@ -80,7 +80,7 @@ class Registry:
         cell = self._table.get(pid)
         if cell is None:
             return True
-        joiner = current_pid()
+        joiner = self._table.pid_of(current_cell())
         if joiner == pid:
             raise WouldDeadlock(f"actor {pid} cannot wait for its own end")
         waiter = Waiter()

@@ -116,7 +116,8 @@ class Spawning:
                     f"actor {parent} is a {cell.spec.kind} actor and has no message handler"
                     " for a pool; give one"
                 )
-            handler = cell.handler
+            history = None if cell.control is None else cell.control.history
+            handler = cell.handler if history is None else history.handler
         return [self.child(parent, handler, budget) for _ in range(workers)]
 
     def mailbox(self, body: Callable[[Any], Any], budget: int = BUDGET_DEFAULT) -> int:

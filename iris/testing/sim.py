@@ -133,9 +133,22 @@ class SimRuntime(_Driven, Runtime):
         self._carrier.attach(self._hub)
         self._start(system)
         self._driver = _Driver(self._hub, system.carrier)
+        system.closing.start = self._start_beside
         # `send` has to be the method, which may have to drive the simulation.
         del self.send
         self._inner = _SimInner(system, self._driver)
+
+    def _start_beside(self, entry: Callable[[], None]) -> None:
+        """Run something in a greenlet of the simulation."""
+
+        def run() -> None:
+            enter(Place(self._carrier, _no_runtime))
+            try:
+                entry()
+            finally:
+                leave()
+
+        self._carrier.start_greenlet(run)
 
     # -- driving ---------------------------------------------------------------------------
 

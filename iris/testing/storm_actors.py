@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import count
 from typing import Any, Callable, Optional
@@ -47,7 +48,7 @@ def gevent_sleep(delay_s: float) -> None:
 class Note:
     """One numbered message."""
 
-    __slots__ = ("act", "hops", "number", "runs", "sender", "target", "version")
+    __slots__ = ("act", "answer", "hops", "number", "route", "runs", "sender", "target", "version")
 
     def __init__(self, sender: int, number: int, target: Actor, act: str, hops: int) -> None:
         self.sender = sender
@@ -58,6 +59,9 @@ class Note:
         self.hops = hops
         self.version = 0
         # The behaviour that has to handle it; 0 for any.
+        self.route: list[Actor] = []
+        # Whom it has still to visit, before `answer` is settled.
+        self.answer: Optional[Waiter] = None
         self.runs = 0
         # How often it was handled. Not exact when a copy of it exists.
 
@@ -88,6 +92,8 @@ class World:
         self.violations: list[str] = []
         self.actors: list[Actor] = []
         # All that were ever made in this round, for the accounts.
+        self.prey: list[Actor] = []
+        # One that is sent to and stopped at the same time; the latest is the last.
         self.pool: list[Actor] = []
         # Those that are sent to; an ended one is replaced now and then.
         self.timed: list[Note] = []
@@ -102,7 +108,7 @@ class World:
         if len(self.violations) < VIOLATIONS_MAX:
             self.violations.append(text)
 
-    def pick(self, among: list[Any]) -> Any:
+    def pick(self, among: Sequence[Any]) -> Any:
         """One of them by chance."""
         return among[int(self.chance() * len(among))]
 
@@ -139,6 +145,13 @@ class Sender:
             if len(refused) < 5000:
                 refused.append(note)
         return accepted
+
+    def send_round(self, route: list[Actor], answer: Waiter) -> bool:
+        """Send a note from one actor to the next; the last one settles `answer`."""
+        self.number += 1
+        note = Note(self.key, self.number, route[0], "round", 0)
+        note.route, note.answer = route[1:], answer
+        return self.send_raw(route[0], note)
 
     def send_raw(self, target: Actor, data: Any) -> bool:
         """Send anything, and count the answer."""
@@ -185,8 +198,8 @@ class Actor(Sender):
         self.downs: dict[int, int] = {}
         self.lock = new_rlock()
         # Held by who checks what an observed actor has kept.
-        self._hops = 0
-        # Of the note that is being handled.
+        self._note: Optional[Note] = None
+        # The one that is being handled.
         self._inside: list[None] = []
         self._latest: dict[int, int] = {}
         self._seen: set[tuple[int, int]] = set()
@@ -255,7 +268,7 @@ class Actor(Sender):
             return
         self.check(message, version)
         if message.act:
-            self._hops = message.hops
+            self._note = message
             getattr(self, "_do_" + message.act)()
         if self._inside != [None]:
             self.world.violation(f"{self!r} ran more than {message!r} at once")
@@ -263,12 +276,21 @@ class Actor(Sender):
     # -- what a note can tell it to do ---------------------------------------------------------
 
     def _do_onward(self) -> None:
-        hops = self._hops
+        hops = 0 if self._note is None else self._note.hops
         if hops > 0 and self.world.pool:
             target = self.world.pick(self.world.pool)
             if self.may_send(target):
                 act = "onward" if self.world.chance() < 0.9 else self.world.pick(self.world.acts)
                 self.send(target, act, hops - 1)
+
+    def _do_round(self) -> None:
+        note = self._note
+        assert note is not None
+        assert note.answer is not None
+        if note.route:
+            self.send_round(note.route, note.answer)
+        else:
+            note.answer.settle()
 
     def _do_sleep(self) -> None:
         gevent_sleep(self.world.chance() * 0.003)

@@ -15,7 +15,8 @@ from iris.run.clock import monotonic, sleep
 from iris.run.hub import drop_hub_of_thread
 from iris.run.native import allocate_lock, start_thread
 from iris.testing.storm_actors import Actor, Note, Sender, World, gevent_sleep
-from iris.testing.storm_traffic import Plan, Side, Task
+from iris.testing.storm_side import Plan, Side
+from iris.testing.storm_traffic import Task
 
 REST_S = 60.0
 """How long a runtime may need to come to rest, and an actor to end, before that is a hang."""

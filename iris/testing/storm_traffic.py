@@ -1,33 +1,19 @@
-"""The traffic of a stress round: runtimes, and streams of calls in many threads.
+"""The traffic of a stress round: streams of calls in many threads and greenlets.
 
-`Plan` says what a seed means. `Side` is one runtime with its actors and what its hooks
-have told, `Task` one stream of calls in a thread or a greenlet. Checking the accounts is
-left to the round.
+Most calls are sends. A task records what it will want to know afterwards (links, monitors,
+timers); checking that is left to the round.
 """
 
 from __future__ import annotations
 
-import random
-import traceback
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
-import iris
 from iris.errors import BadInput
 from iris.run.clock import monotonic, sleep
-from iris.testing.storm_actors import (
-    EXPECTED,
-    Actor,
-    Note,
-    Sender,
-    World,
-    gevent_sleep,
-    pull_body,
-)
-
-POOL = 40
-"""Actors that are sent to at one time."""
+from iris.run.waiter import Waiter
+from iris.testing.storm_actors import EXPECTED, Actor, Note, Sender, World, gevent_sleep
+from iris.testing.storm_side import Plan, Side
 
 KINDS = (
     ("push", 8), ("small", 4), ("bounded", 10), ("trap", 4), ("pull", 2), ("pull_timed", 1),
@@ -42,142 +28,10 @@ OPS = (
     ("drain", 2), ("quiesce", 1),
 )  # fmt: skip
 
+STUCK_S = 20.0
+"""A message that goes round idle actors takes microseconds; after this time it is lost."""
+
 POLICIES = ("dropnew", "dropold", "redirect", "spill", "block")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What one round is like; all of it follows from the seed."""
-
-    seed: int
-    traffic_s: float
-    threads: int
-    runtimes: int
-    greenlet_threads: int
-    embedded: bool
-    """Whether the first runtime runs on the hub of a thread that also does other things."""
-    switch_s: Optional[float]
-    timers: bool
-    intervals: bool
-    spill: bool
-    stormy: bool
-    """Whether handlers also raise, crash, stop and have children."""
-    stop_observed: bool
-    fetch_race: bool
-    """Whether several threads fetch from one observed actor at the same time."""
-    child_timeout_s: float
-    shut_in_traffic: bool
-
-    @classmethod
-    def of(cls, seed: int, traffic_s: float, threads: int) -> Plan:
-        """The plan of a seed."""
-        chance = random.Random(seed).random
-        return cls(
-            seed=seed,
-            traffic_s=traffic_s,
-            threads=max(1, int(threads * (0.3 + 0.7 * chance()))),
-            runtimes=1 + int(chance() * 3),
-            greenlet_threads=int(chance() * 3),
-            embedded=chance() < 0.3,
-            switch_s=None if chance() < 0.4 else 1e-5,
-            timers=chance() < 0.6,
-            intervals=chance() < 0.5,
-            spill=chance() < 0.5,
-            stormy=chance() < 0.8,
-            stop_observed=chance() < 0.4,
-            fetch_race=chance() < 0.5,
-            child_timeout_s=5.0 if chance() < 0.7 else 0.01,
-            shut_in_traffic=chance() < 0.15,
-        )
-
-
-class Side:
-    """One runtime, its actors, and what its hooks have told."""
-
-    def __init__(self, world: World, index: int, plan: Plan, hub: str) -> None:
-        self.world = world
-        self.index = index
-        self.plan = plan
-        self.rt = iris.Runtime(hub=hub, shutdown_timeout_s=plan.child_timeout_s)
-        self.born: list[Actor] = []
-        self.exits: dict[int, list[tuple[int, str]]] = {}
-        # By pid: when (in the world's numbering) and as what an actor's end was told.
-        self.rt.add_hook("exit", self._exited)
-        self.rt.add_hook("error", self._error)
-        self.watchers = [
-            self.spawn(kind, pooled=False)
-            for kind in ("watcher_observed", "watcher_trap", "watcher_pull")
-        ]
-
-    def _exited(self, pid: int, ending: Any) -> None:
-        self.exits.setdefault(pid, []).append((next(self.world.clock), str(ending.reason)))
-
-    def _error(self, error: BaseException) -> None:
-        lines = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        self.world.violation(f"internal error in runtime {self.index}:\n{lines}")
-
-    def spawn(
-        self,
-        kind: str,
-        parent: Optional[Actor] = None,
-        pooled: bool = True,
-        versioned: bool = False,
-    ) -> Actor:
-        """Make one actor of a kind."""
-        world, rt = self.world, self.rt
-        actor = Actor(world, self, kind)
-        actor.parent = parent
-        actor.versioned = versioned
-        actor.traps = kind.endswith("trap") or "observed" in kind or "pull" in kind
-        actor.ordered = kind != "pull_selective" and not (
-            kind == "observed" and self.plan.fetch_race
-        )
-        handler = actor.behaviour(1)
-        if parent is not None and kind == "child":
-            actor.pid = rt.spawn_child(parent.pid, handler)
-        elif parent is not None:
-            actor.pid = rt.spawn_child_with_mailbox(parent.pid, pull_body(actor, world.chance))
-        elif kind == "bounded":
-            actor.bounded = True
-            actor.capacity = 1 + int(world.chance() * world.chance() * 30)
-            actor.pid = rt.spawn_py_handler_bounded(handler, 10, actor.capacity)
-        elif "observed" in kind:
-            actor.pid = rt.spawn_observed_handler(10)
-        elif "pull" in kind:
-            actor.pid = rt.spawn_with_mailbox(pull_body(actor, world.chance))
-        else:
-            budget = 100 if kind == "push" else 1 + int(world.chance() * 4)
-            actor.pid = rt.spawn(handler, budget, trap_exit=actor.traps)
-        world.actors.append(actor)
-        self.born.append(actor)
-        if pooled:
-            place = int(world.chance() * POOL)
-            if len(world.pool) < POOL:
-                world.pool.append(actor)
-            else:
-                world.pool[place] = actor
-        return actor
-
-    def fetch(self, actor: Actor) -> None:
-        """Take what an observed actor has kept, and check it."""
-        if self.plan.fetch_race:
-            messages = self.rt.get_messages(actor.pid)
-            with actor.lock:
-                self._look_at(actor, messages)
-        else:
-            with actor.lock:
-                self._look_at(actor, self.rt.get_messages(actor.pid))
-
-    def _look_at(self, actor: Actor, messages: list[Any]) -> None:
-        for message in messages:
-            if isinstance(message, iris.PySystemMessage):
-                if message.type_name == "DOWN":
-                    pid = message.target_pid
-                    actor.downs[pid] = actor.downs.get(pid, 0) + 1
-                continue
-            actor.handled += 1
-            if type(message) is Note:
-                actor.check(message, 1)
 
 
 class Task(Sender):
@@ -202,6 +56,47 @@ class Task(Sender):
 
     def run(self) -> None:
         """Call until the traffic is over."""
+        # Whatever still gets through: the runtime may be shut down in the middle of it.
+        with suppress(*EXPECTED):
+            {"all": self._all, "calm": self._calm, "deadly": self._deadly}[self.plan.manner]()
+
+    def _calm(self) -> None:
+        """One message goes round some actors of its own; the next starts when it is back."""
+        world = self.world
+        side = world.pick(self.sides)
+        kinds = ("push", "small", "bounded", "pull", "push", "pull")
+        actors = [side.spawn(kind, pooled=False) for kind in kinds]
+        while monotonic() < world.end:
+            route = [world.pick(actors) for _ in range(1 + int(world.chance() * 3))]
+            answer = Waiter()
+            if not self.send_round(route, answer):
+                world.violation(f"a message to idle {route[0]!r} was refused")
+            elif not answer.wait(STUCK_S):
+                world.violation(f"a message that went round {route} got stuck")
+                return
+
+    def _deadly(self) -> None:
+        """All send to one actor while they stop it, and make the next one."""
+        world = self.world
+        while monotonic() < world.end:
+            if not world.prey or world.chance() < 0.2:
+                kind = world.pick(["push", "small", "bounded", "push", "push", "pull"])
+                parent = world.pick(world.pool)
+                with suppress(*EXPECTED):
+                    if kind == "push" and world.chance() < 0.5:
+                        world.prey.append(parent.side.spawn("child", parent, pooled=False))
+                    else:
+                        world.prey.append(parent.side.spawn(kind, pooled=False))
+            for _ in range(int(world.chance() * 10) if world.prey else 0):
+                prey = world.prey[-1]
+                if self.may_send(prey):
+                    self.send(prey, world.pick(("", "", "", "", "yield", "stop", "raise")))
+            if world.prey:
+                world.prey[-1].side.rt.stop(world.prey[-1].pid)
+            if self.in_greenlet:
+                gevent_sleep(0)
+
+    def _all(self) -> None:
         world = self.world
         steps = 0
         while monotonic() < world.end:

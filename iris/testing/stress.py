@@ -20,7 +20,7 @@ import iris
 from iris.run.clock import monotonic, sleep
 from iris.run.native import start_thread
 from iris.testing.storm_round import Round
-from iris.testing.storm_traffic import Plan
+from iris.testing.storm_side import Plan
 
 PROGRESS_S = 10.0
 HANG_S = 180.0

@@ -120,15 +120,15 @@ def _where(process: Process, action: Any) -> tuple[Any, bool]:
     """What tells this place from others, and whether the process may be cut here."""
     # An action may hold a value that no variable holds any more, as an argument of `partial`.
     where: list[Any] = [getattr(action, "args", ())]
-    flags = {"armed": False, "disarmed": False}
+    armed = disarmed = False
     inner: Any = process
     while inner is not None:
         known = inner.gi_frame.f_locals
-        for flag in flags:
-            flags[flag] = flags[flag] or known.get(flag, False)
+        armed = armed or known.get("armed", False)
+        disarmed = disarmed or known.get("disarmed", False)
         where.append((inner.gi_code, inner.gi_frame.f_lasti, tuple(sorted(known.items()))))
         inner = inner.gi_yieldfrom
-    return tuple(where), flags["armed"] and not flags["disarmed"]
+    return tuple(where), armed and not disarmed
 
 
 class Setup(NamedTuple):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 from .enumeration import WAIT, Choice, Cut, Fault, Process, Setup, Shared, State, own
 
@@ -50,6 +50,7 @@ from .enumeration import WAIT, Choice, Cut, Fault, Process, Setup, Shared, State
 ALIVE, STOPPING, DEAD = "alive", "stopping", "dead"
 SWAP, END, SYSTEM = 1001, 1002, 1003
 # Two markers and the system message; messages have the numbers from 0 on.
+RAISED = -1
 EITHER = Choice(lambda s: (False, True))
 
 
@@ -407,29 +408,58 @@ class Model:
         while left > 0:
             if (yield SPECIAL) and (yield from self.serve(me)):
                 return
-            size = yield from self.next_batch(left)
-            if size is None:
+            early = self.broken == "marks are read before the batch is taken"
+            marks = early and (yield MARKS)
+            if not (yield REST) and not (yield from self.refill()):
                 return
-            while size:
-                size -= 1
-                left -= 1
-                if (yield from self.handle(me, (yield pop_rest))):
-                    yield from self.finish()
-                    return
-                if (yield SPECIAL):
-                    size = 0
+            size = yield partial(count_rest, left)
+            if marks or (not early and (yield MARKS)):
+                started = yield from self.marked_stride(me, size)
+            else:
+                started = yield from self.plain_stride(me, size)
+            if started == RAISED:
+                yield from self.finish()
+                return
+            left -= started
+            marks = size = started = 0
             if self.scenario.slices and (yield EITHER):
                 return
 
-    def next_batch(self, left: int) -> Process:
-        """How many messages to handle before the next look around; None when there are none."""
-        early = self.broken == "marks are read before the batch is taken" and (yield MARKS)
-        if not (yield REST) and not (yield from self.refill()):
-            return None
-        size = yield partial(count_rest, left)
-        if early or (self.broken != "marks are read before the batch is taken" and (yield MARKS)):
-            size = yield from self.pass_markers(size)
-        return size
+    def plain_stride(self, me: int, size: int) -> Process:
+        """Handle messages; returns how many, or RAISED."""
+        started = 0
+        while started < size:
+            started += 1
+            if (yield from self.handle(me, (yield pop_rest))):
+                return RAISED
+            if (yield SPECIAL):
+                break
+        return started
+
+    def marked_stride(self, me: int, size: int) -> Process:
+        """Handle messages and act on markers; returns how many messages, or RAISED."""
+        started = passed = 0
+        raised = False
+        while (yield REST) and started < size and passed < 4 * size:
+            item = yield pop_rest
+            if item not in (SWAP, END):
+                started += 1
+                raised = yield from self.handle(me, item)
+                if raised or (yield ITEMS) or (yield LIFE) != ALIVE:
+                    break
+                continue
+            passed += 1
+            if item == END:
+                yield from self.mark_ended()
+                break
+            yield swap
+        yield partial(lower_marks, passed)
+        return RAISED if raised else started
+
+    def mark_ended(self) -> Process:
+        if (yield acquire) == ALIVE:
+            yield from self.make_stopping()
+        yield LOCK, False
 
     def refill(self) -> Process:
         if self.scenario.full:
@@ -461,16 +491,6 @@ class Model:
         elif late:
             yield SPECIAL, False
         return False
-
-    def pass_markers(self, size: int) -> Process:
-        passed = yield pop_markers
-        yield partial(lower_marks, len(passed))
-        if passed[-1:] != (END,):
-            return (yield partial(count_plain, size))
-        if (yield acquire) == ALIVE:
-            yield from self.make_stopping()
-        yield LOCK, False
-        return 0
 
     # -- the end ---------------------------------------------------------------------------------
 
@@ -609,21 +629,8 @@ def count_rest(most: int, s: Shared) -> int:
 
 
 @own
-def pop_markers(s: Shared) -> State:
-    """Take the markers that come next, none behind an end marker."""
-    passed: State = ()
-    while s[REST] and s[REST][-1] in (SWAP, END) and END not in passed:
-        passed += s[REST][-1:]
-        s[REST] = s[REST][:-1]
-    s[VERSION] += passed.count(SWAP)
-    return passed
-
-
-@own
-def count_plain(most: int, s: Shared) -> int:
-    """How many of the next messages come before the next marker."""
-    batch = s[REST][::-1][:most]
-    return next((n for n, item in enumerate(batch) if item in (SWAP, END)), len(batch))
+def swap(s: Shared) -> None:
+    s[VERSION] += 1
 
 
 @own

@@ -51,7 +51,7 @@ def bounded_cell(capacity: int = 2) -> tuple[ActorCell, Bound]:
     return cell, bound
 
 
-# -- what a full mailbox answers ------------------------------------------------------------------
+# -- what a full mailbox answers -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_drop_old_keeps_the_latest_however_many_come() -> None:
     assert list(full.lane) == [98, 99]
 
 
-# -- tickets ------------------------------------------------------------------------------------------
+# -- tickets ---------------------------------------------------------------------------------------
 
 
 def test_who_waits_is_admitted_when_there_is_room_in_the_order_of_coming() -> None:
@@ -182,7 +182,7 @@ def test_a_ticket_is_told_when_the_lock_is_free() -> None:
     assert seen == [Verdict.WAIT]
 
 
-# -- marks ------------------------------------------------------------------------------------------------
+# -- marks -----------------------------------------------------------------------------------------
 
 
 def test_a_marker_takes_no_room() -> None:
@@ -228,7 +228,7 @@ def test_taking_a_marker_admits_nobody() -> None:
     assert full.told == []
 
 
-# -- reentrant sends ------------------------------------------------------------------------------------------
+# -- reentrant sends -------------------------------------------------------------------------------
 
 
 class SendsWhenDropped:
@@ -277,7 +277,7 @@ def test_a_send_that_interrupts_the_holder_of_the_lock_never_waits() -> None:
     assert full.offer("b") is Verdict.WAIT
 
 
-# -- gates ------------------------------------------------------------------------------------------------------
+# -- gates -----------------------------------------------------------------------------------------
 
 
 def test_a_closed_gate_takes_nothing_in() -> None:
@@ -292,7 +292,7 @@ def test_the_gate_of_a_parent_takes_everything_in() -> None:
     assert lane == ["a"]
 
 
-# -- the owner's side -------------------------------------------------------------------------------------------
+# -- the owner's side ------------------------------------------------------------------------------
 
 
 def test_a_batch_holds_what_waits_newest_first() -> None:
@@ -375,7 +375,7 @@ def test_messages_leave_in_the_order_in_which_they_came(steps: list[Any]) -> Non
     assert left + cell.drain() == came
 
 
-# -- the search of selective receive ------------------------------------------------------------------------------
+# -- the search of selective receive ---------------------------------------------------------------
 
 
 class Matcher:

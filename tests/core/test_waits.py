@@ -26,7 +26,7 @@ def test_the_error_shows_the_circle() -> None:
     waits = Waits()
     waits.begin(2, 3)
     waits.begin(3, 1)
-    with pytest.raises(WouldDeadlock, match="actor 1 .* 1 -> 2 -> 3 -> 1"):
+    with pytest.raises(WouldDeadlock, match=r"actor 1 .* 1 -> 2 -> 3 -> 1"):
         waits.begin(1, 2)
 
 

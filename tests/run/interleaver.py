@@ -15,37 +15,37 @@ import importlib
 import random
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Callable, NoReturn, Optional
+from typing import Any, Callable, Optional
 
 import greenlet
 
-SHARED = frozenset(
-    "admission control items marks pid policy ready sleeping special state ties tickets".split()
-)
+# fmt: off
+SHARED = {
+    "admission", "control", "items", "marks", "pid", "policy", "ready", "sleeping", "special",
+    "state", "ties", "tickets",
+}
 """Attributes before whose every load and store a thread may be preempted."""
 
-CHANGING = frozenset("append clear extend pop popleft popitem remove reverse".split())
-"""Methods of containers, also under these names as local variables."""
+CHANGING = {"append", "clear", "extend", "pop", "popleft", "popitem", "remove", "reverse"}
+"""Methods of containers, also where they are local variables."""
 
-READING = frozenset(["len", "next", "take"])
+READING = {"len", "next", "take"}
 """Functions that look into a container or take from it."""
 
-CONTAINERS = frozenset("_calls cells items lane rest runqueue slots tickets user".split())
+CONTAINERS = {"_calls", "cells", "items", "lane", "rest", "runqueue", "slots", "tickets", "user"}
 """Names of containers whose truth or items are looked at."""
 
-INSTRUMENTED = frozenset(
-    f"iris.{name}"
-    for name in (
-        "core.cell core.mailbox core.table run.bed run.carrier run.delivery run.lifecycle"
-        " run.pull run.push run.registry run.swapping run.turn"
-    ).split()
-)
+INSTRUMENTED = {
+    "core.cell", "core.mailbox", "core.table", "run.bed", "run.carrier", "run.delivery",
+    "run.lifecycle", "run.pull", "run.push", "run.registry", "run.swapping", "run.turn",
+}
+"""The modules of Iris in which threads may be preempted."""
+# fmt: on
 
 
 class _Points(ast.NodeTransformer):
@@ -112,7 +112,8 @@ class _Points(ast.NodeTransformer):
         node.test = self._test(node.test)
         return node
 
-    visit_While = visit_IfExp = visit_If
+    visit_While = visit_If  # noqa: N815  # The name of a node.
+    visit_IfExp = visit_If  # noqa: N815
 
 
 def _name(node: ast.AST) -> str:
@@ -121,6 +122,9 @@ def _name(node: ast.AST) -> str:
 
 class _Importer(MetaPathFinder, Loader):
     """Imports `iris` without what its `__init__` does, and with points in some modules."""
+
+    def __init__(self, mutant: Optional[tuple[str, str, str]]) -> None:
+        self._mutant = mutant
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> Optional[ModuleSpec]:
         if name.partition(".")[0] != "iris":
@@ -135,25 +139,32 @@ class _Importer(MetaPathFinder, Loader):
             return
         assert module.__file__ is not None
         path = Path(module.__file__)
-        tree: ast.Module = ast.parse(path.read_text(encoding="utf-8"), str(path))
-        if module.__name__ in INSTRUMENTED:
+        source = path.read_text(encoding="utf-8")
+        if self._mutant is not None and module.__name__ == f"iris.{self._mutant[0]}":
+            _, line, instead = self._mutant
+            assert source.count(line) == 1, f"{path.name} has no such line any more: {line!r}"
+            source = source.replace(line, instead)
+        tree: ast.Module = ast.parse(source, str(path))
+        if module.__name__.partition(".")[2] in INSTRUMENTED:
             tree = ast.fix_missing_locations(_Points(path.name).visit(tree))
             module.__dict__["_point"] = _point
         exec(compile(tree, str(path), "exec"), module.__dict__)
 
 
 class Iris:
-    """A copy of Iris of its own, whose threads and locks are those of this module."""
+    """A copy of Iris of its own, whose threads and locks are those of this module.
 
-    def __init__(self) -> None:
+    Args:
+        mutant: a module, some text in it, and what stands there instead.
+    """
+
+    def __init__(self, mutant: Optional[tuple[str, str, str]] = None) -> None:
         ours = _take_away_iris()
-        importer = _Importer()
+        importer = _Importer(mutant)
         sys.meta_path.insert(0, importer)
         try:
             native = importlib.import_module("iris.run.native")
-            vars(native).update(
-                new_rlock=Lock, allocate_lock=PlainLock, start_thread=_start_thread
-            )
+            vars(native).update(new_rlock=Lock, allocate_lock=PlainLock, start_thread=_start_thread)
             # The greenlets here are no threads that could have a hub.
             vars(importlib.import_module("iris.run.hub")).update(
                 port_of_thread=_nothing, drop_hub_of_thread=_nothing
@@ -524,6 +535,7 @@ class World:
     def _run_hub(self) -> None:
         self.hub.main()
         self.carrier.detach()
+
 
 Scenario = Callable[[World], Callable[[], None]]
 # Sets threads up, and returns what to check in the end.

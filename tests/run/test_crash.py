@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Callable
+from typing import Any
 
 import gevent
 import greenlet
@@ -11,6 +11,8 @@ import pytest
 
 import iris
 from iris.testing import SimRuntime
+
+from .actors import raising
 
 
 class Harm(BaseException):
@@ -20,15 +22,6 @@ class Harm(BaseException):
 def recurse(message: Any) -> None:
     """Call itself to the limit."""
     recurse(message)
-
-
-def raising(error: BaseException) -> Callable[[Any], None]:
-    """A handler that raises this."""
-
-    def handler(message: Any) -> None:
-        raise error
-
-    return handler
 
 
 def exiting(message: Any) -> None:
@@ -201,3 +194,68 @@ def test_actor_crash_is_told_apart_from_a_panic_in_a_pull_actor_too() -> None:
     rt.spawn_with_mailbox(lambda mailbox: raising(iris.ActorCrash("x"))(b""))
     rt.run_until_idle()
     assert reasons == ["Crash"]
+
+
+# -- what is told about an end --------------------------------------------------------------------
+
+
+def metadata_of(error: BaseException, message: Any) -> dict[str, Any]:
+    """What is said about an actor whose handler raised this at that message."""
+    rt, kept = SimRuntime(), []
+    rt.add_hook("exit", lambda pid, ending: kept.append(ending.metadata))
+    rt.send(rt.spawn(raising(error)), message)
+    rt.run_until_idle()
+    return kept[0]
+
+
+def test_metadata_of_a_panic_has_type_message_traceback_and_the_size_of_the_message() -> None:
+    found = metadata_of(ValueError("bad row"), b"payload")
+    assert found["exception_type"] == "ValueError"
+    assert found["message"] == "bad row"
+    assert "Traceback" in found["traceback"]
+    assert "in handler" in found["traceback"]
+    assert (found["message_type"], found["message_size"], found["restarts"]) == ("bytes", 7, 0)
+
+
+def test_metadata_of_a_crash_has_the_same() -> None:
+    found = metadata_of(iris.ActorCrash("state lost"), "text")
+    assert (found["exception_type"], found["message"]) == ("ActorCrash", "state lost")
+    assert (found["message_type"], found["message_size"]) == ("str", 4)
+
+
+def test_metadata_never_holds_the_payload() -> None:
+    found = metadata_of(ValueError("bad row"), b"secret-token")
+    assert "secret-token" not in repr(found)
+
+
+def test_metadata_is_made_although_the_exception_cannot_be_printed() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no")
+
+        __repr__ = __str__
+
+    assert metadata_of(Mute(), b"")["exception_type"] == "Mute"
+
+
+def test_metadata_of_an_endless_text_is_cut() -> None:
+    found = metadata_of(ValueError("x" * 1_000_000), b"")
+    assert len(repr(found)) < 100_000
+
+
+def test_metadata_of_a_stop_is_none() -> None:
+    rt, kept = SimRuntime(), []
+    rt.add_hook("exit", lambda pid, ending: kept.append(ending.metadata))
+    rt.stop(rt.spawn(len))
+    rt.run_until_idle()
+    assert kept == [None]
+
+
+def test_metadata_of_a_failure_at_a_system_message_names_its_type() -> None:
+    rt, kept = SimRuntime(), []
+    rt.add_hook("exit", lambda pid, ending: kept.append(ending.metadata))
+    pid, partner = rt.spawn(raising(ValueError()), trap_exit=True), rt.spawn(len)
+    rt.link(pid, partner)
+    rt.stop(partner)
+    rt.run_until_idle()
+    assert kept[1]["message_type"] == "PySystemMessage"

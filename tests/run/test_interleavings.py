@@ -23,9 +23,7 @@ pytest.importorskip("greenlet")
 
 from .interleaver import Iris, Scenario, World, explore
 
-MORE = bool(os.environ.get("IRIS_TEST_EXHAUSTIVE")) - (
-    platform.python_implementation() == "PyPy"
-)
+MORE = bool(os.environ.get("IRIS_TEST_EXHAUSTIVE")) - (platform.python_implementation() == "PyPy")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +36,7 @@ def iris() -> Iterator[Iris]:
     log.setLevel(level)
 
 
-# -- scenarios: each sets threads up, and returns what to check in the end ----------------------------
+# -- scenarios: each sets threads up, and returns what to check in the end -------------------------
 
 
 def no_more() -> None:
@@ -297,7 +295,7 @@ def a_system_message_is_cut_short(world: World) -> Callable[[], None]:
     return no_more
 
 
-# -- pull actors ----------------------------------------------------------------------------------------
+# -- pull actors -----------------------------------------------------------------------------------
 
 
 def a_pull_actor_receives(world: World) -> Callable[[], None]:
@@ -381,15 +379,13 @@ def a_pull_actor_returns_while_it_is_stopped(world: World) -> Callable[[], None]
 
 
 def bug(scenario: Scenario, preemptions: int, reason: str) -> Any:
-    return pytest.param(
-        scenario, preemptions, marks=pytest.mark.xfail(strict=True, reason=reason)
-    )
+    return pytest.param(scenario, preemptions, marks=pytest.mark.xfail(strict=True, reason=reason))
 
 
 @pytest.mark.parametrize(
     ("scenario", "preemptions"),
     [
-        (one_sender, 3),
+        (one_sender, 2),
         (two_senders, 1),
         (a_handler_blocks, 1),
         (a_handler_joins, 1),
@@ -410,7 +406,7 @@ def bug(scenario: Scenario, preemptions: int, reason: str) -> Any:
         (a_change_of_policy_wakes_blocked_senders, 1),
         (a_send_is_cut_short, 1),
         (a_send_to_a_bounded_mailbox_is_cut_short, 1),
-        (a_stop_is_cut_short, 1),
+        bug(a_stop_is_cut_short, 1, "a stop that is cut between its steps stays half done"),
         (a_system_message_is_cut_short, 1),
         (a_pull_actor_receives, 1),
         (a_pull_actor_waits_with_a_timeout, 1),
@@ -423,3 +419,39 @@ def bug(scenario: Scenario, preemptions: int, reason: str) -> Any:
 )
 def test_no_order_of_steps_breaks_a_rule(iris: Iris, scenario: Scenario, preemptions: int) -> None:
     assert explore(iris, scenario, max(preemptions + MORE, 0)) > 1
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "instead", "scenario"),
+    [
+        ("run.turn", "if (lane or cell.special) and not cell.ready:", "if False:", two_senders),
+        ("run.turn", "            if cell.running:\n", "            if False:\n", a_handler_blocks),
+        ("run.turn", "carrier.nudge()", "pass", a_handler_blocks),
+        ("run.turn", "elif cell.state is not DEAD:", "else:", an_actor_is_stopped),
+        (
+            "run.carrier",
+            "if not self.runqueue and not self._calls and self._timers.next == following:",
+            "if True:",
+            two_senders,
+        ),
+        ("run.lifecycle", "if not cell.user or cell.ready:", "if True:", an_actor_is_stopped),
+        ("run.delivery", "                insist(cell)\n", "", a_send_is_cut_short),
+        ("core.mailbox", "del lane[: len(batch)]", "lane.clear()", two_senders),
+        ("core.mailbox", "            self.closed = True\n", "", a_stop_wakes_blocked_senders),
+        ("core.mailbox", "admitted = self._admit(lane)", "admitted = []", a_full_mailbox_blocks),
+        (
+            "run.pull",
+            "if cell.special or len(cell.user) > looked:\n            cell.ready = True",
+            "if False:\n            cell.ready = True",
+            a_pull_actor_receives,
+        ),
+        ("run.pull", "        self._gone = True\n", "", a_pull_actor_returns),
+    ],
+)
+def test_each_of_these_lines_is_needed(
+    module: str, line: str, instead: str, scenario: Scenario
+) -> None:
+    mutant = Iris((module, line, instead))
+    with pytest.raises(AssertionError, match=r"^run \d+: "):  # noqa: PT012  # Both may raise.
+        for preemptions in (1, 2):
+            explore(mutant, scenario, preemptions)
