@@ -148,6 +148,10 @@ def fault_of(scenario: Scenario, states_max: int, progress: bool = False) -> Opt
     return None
 
 
+@pytest.mark.skipif(
+    bool(os.environ.get("IRIS_TEST_QUICK")),
+    reason="a model is the same on every interpreter: py311 checks it whole",
+)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_no_order_of_steps_breaks_a_rule(scenario: Scenario) -> None:
     assert fault_of(scenario, STATES_MAX) is None

@@ -162,7 +162,8 @@ def test_timers_fire(run: Run, hub: str) -> None:
         while got.count("beat") < 3:
             time.sleep(0.001)
         assert rt.cancel_timer(beat)
-        assert got == ["first", "second", "beat", "beat", "beat"], got
+        assert got[:5] == ["first", "second", "beat", "beat", "beat"], got
+        assert set(got[5:]) <= {"beat"}, got
         assert rt.shutdown(20) == []
         print("over")
         """.replace("HUB", hub)
