@@ -12,7 +12,7 @@ import random
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import count
+from itertools import count, repeat
 from typing import Any, Callable, Optional
 
 import iris
@@ -152,6 +152,14 @@ class Sender:
         note = Note(self.key, self.number, route[0], "round", 0)
         note.route, note.answer = route[1:], answer
         return self.send_raw(route[0], note)
+
+    def send_burst(self, target: Actor, times: int) -> int:
+        """Send the same bytes again and again, with as little between two sends as can be."""
+        answers = self.answers[target.side.index]
+        true = sum(map(target.side.rt.send, repeat(target.pid, times), repeat(b"burst")))
+        answers.true += true
+        answers.false += times - true
+        return true
 
     def send_raw(self, target: Actor, data: Any) -> bool:
         """Send anything, and count the answer."""

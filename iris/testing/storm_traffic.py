@@ -79,7 +79,8 @@ class Task(Sender):
         """All send to one actor while they stop it, and make the next one."""
         world = self.world
         while monotonic() < world.end:
-            if not world.prey or world.chance() < 0.2:
+            latest = world.prey[-1] if world.prey else None
+            if latest is None or not latest.side.rt.is_alive(latest.pid):
                 kind = world.pick(["push", "small", "bounded", "push", "push", "pull"])
                 parent = world.pick(world.pool)
                 with suppress(*EXPECTED):
@@ -87,12 +88,18 @@ class Task(Sender):
                         world.prey.append(parent.side.spawn("child", parent, pooled=False))
                     else:
                         world.prey.append(parent.side.spawn(kind, pooled=False))
-            for _ in range(int(world.chance() * 10) if world.prey else 0):
-                prey = world.prey[-1]
-                if self.may_send(prey):
-                    self.send(prey, world.pick(("", "", "", "", "yield", "stop", "raise")))
-            if world.prey:
-                world.prey[-1].side.rt.stop(world.prey[-1].pid)
+            if not world.prey:
+                continue
+            # Perhaps one that another task has just made.
+            prey = world.prey[-1]
+            if world.chance() < 0.1:
+                prey.side.rt.stop(prey.pid)
+            elif world.chance() < 0.7 and not prey.bounded:
+                if not self.send_burst(prey, 20):
+                    # It is ending, for which its runtime needs the processor.
+                    self.pause(0.0002)
+            elif self.may_send(prey):
+                self.send(prey, world.pick(("", "", "yield", "stop", "raise")))
             if self.in_greenlet:
                 gevent_sleep(0)
 

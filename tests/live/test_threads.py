@@ -124,7 +124,10 @@ def test_the_system_refuses_the_thread_of_a_runtime(handles: Callable[[], tuple[
             iris.Runtime()
     finally:
         threading.stack_size(before)
-    assert handles() == threads
+    now = handles()
+    # Fewer: the thread of the first runtime may only now be gone for the system.
+    assert now[0] <= threads[0]
+    assert now[1] <= threads[1]
     with iris.Runtime() as rt:
         rt.send(rt.spawn(lambda message: None), b"")
         assert rt.quiesce(60)

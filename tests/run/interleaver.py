@@ -172,6 +172,7 @@ class Iris:
             self.assembly: Any = importlib.import_module("iris.assembly")
             self.config: Any = importlib.import_module("iris.config")
             self.context: Any = importlib.import_module("iris.run.context")
+            self.errors: Any = importlib.import_module("iris.errors")
             self.threads: Any = importlib.import_module("iris.run.threads")
         finally:
             sys.meta_path.remove(importer)
@@ -476,6 +477,9 @@ class World:
             lambda _, runtime: iris.threads.Threads(config, runtime),
         )  # fmt: skip
         self.system.hooks.add("error", self.faults.append)
+        self.ended: list[int] = []
+        # The pids of those whose end is complete.
+        self.system.hooks.add("exit", lambda pid, _: self.ended.append(pid))
         self.carrier = self.system.carrier
         self.table = self.system.table
         self.send = self.system.delivery.send
@@ -519,6 +523,7 @@ class World:
         assert not self.faults, self.faults
         waiting = [one.name for one in self._run.threads if not one.over]
         assert waiting == ["hub"], f"deadlock: {waiting} wait for ever"
+        assert len(self.ended) == len(set(self.ended)), f"ended twice: {self.ended}"
         assert not self.carrier.runqueue, "a cell is queued and the carrier sleeps"
         assert self.carrier.sleeping, "the next sender would not wake the hub"
         for cell in self.table.cells():

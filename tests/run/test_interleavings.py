@@ -16,6 +16,7 @@ import logging
 import os
 import platform
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Callable
 
 import pytest
@@ -201,6 +202,129 @@ def a_handler_is_swapped(world: World) -> Callable[[], None]:
 
     def check() -> None:
         assert (1 in old, 2 in new, len(old) + len(new)) == (True, True, 3)
+
+    return check
+
+
+def a_swap_is_rolled_back(world: World) -> Callable[[], None]:
+    old: list[int] = []
+    new: list[int] = []
+    pid = world.system.spawning.push(old.append)
+
+    def body() -> None:
+        world.system.swapping.swap(pid, new.append)
+        world.send(pid, 1)
+        world.system.swapping.roll_back(pid)
+        world.send(pid, 2)
+
+    world.thread("a", body)
+    world.thread("b", sends(world, pid, 3))
+
+    def check() -> None:
+        assert (1 in new, 2 in old, len(old) + len(new)) == (True, True, 3)
+
+    return check
+
+
+def an_actor_is_stopped_twice(world: World) -> Callable[[], None]:
+    pid = world.system.spawning.push(world.handler())
+    stopped: list[bool] = []
+    for name in "ab":
+        world.thread(name, lambda: stopped.append(world.system.registry.stop(pid)))
+
+    def check() -> None:
+        assert sorted(stopped) == [False, True]
+        assert world.ended == [pid]
+
+    return check
+
+
+def a_child_is_born_while_its_parent_is_stopped(world: World) -> Callable[[], None]:
+    parent = world.system.spawning.push(world.handler(1))
+
+    def bear() -> None:
+        with suppress(world.iris.errors.ActorDead):
+            world.system.spawning.child(parent, world.handler(2))
+
+    world.thread("child", bear)
+    world.thread("stop", lambda: world.system.registry.stop(parent))
+    return all_gone(world)
+
+
+def a_name_is_given_beside_the_end(world: World) -> Callable[[], None]:
+    pid = world.system.spawning.push(world.handler())
+    registry = world.system.registry
+    world.thread("name", lambda: (registry.register("n", pid), registry.register_path("/p", pid)))
+    world.thread("stop", lambda: registry.stop(pid))
+
+    def check() -> None:
+        other = world.system.spawning.push(world.handler())
+        assert (registry.whereis("n"), registry.whereis_path("/p")) == (None, None)
+        assert registry.register("n", other)
+        assert registry.register_path("/p", other)
+
+    return check
+
+
+def a_timer_is_set_beside_the_end(world: World) -> Callable[[], None]:
+    pid = world.system.spawning.push(world.handler())
+    ids: list[int] = []
+    world.thread("timer", lambda: ids.append(world.system.timing.after(pid, 60_000, 1)))
+    world.thread("stop", lambda: world.system.registry.stop(pid))
+
+    def check() -> None:
+        assert world.system.timing.cancel(ids[0]) is False
+
+    return check
+
+
+def a_link_is_made_beside_the_end(world: World) -> Callable[[], None]:
+    """Either it comes too late and says so, or the partner ends as well."""
+    first = world.system.spawning.push(world.handler(1))
+    second = world.system.spawning.push(world.handler(2))
+    linked: list[bool] = []
+
+    def link() -> None:
+        with suppress(world.iris.errors.ActorDead):
+            linked.append(world.system.registry.link(first, second))
+
+    world.thread("link", link)
+    world.thread("stop", lambda: world.system.registry.stop(first))
+
+    def check() -> None:
+        assert sorted(world.ended) == [first, second][: 1 + len(linked)]
+
+    return check
+
+
+def a_mailbox_overflows_into_one_that_ends(world: World) -> Callable[[], None]:
+    target = world.system.spawning.push(world.handler(2))
+    pid = world.system.spawning.bounded(world.handler(1), 100, 1)
+    world.system.bounds.set_policy(pid, "redirect", target)
+    world.thread("a", sends(world, pid, 1, 2))
+    world.thread("stop", lambda: world.system.registry.stop(target))
+    return no_more
+
+
+def two_actors_join_each_other(world: World) -> Callable[[], None]:
+    """One of them is refused at once, whoever is second, and then both go on."""
+    refused: list[int] = []
+    pids: list[int] = []
+
+    def act(message: int) -> None:
+        try:
+            world.system.registry.join(pids[message])
+        except world.iris.errors.WouldDeadlock:
+            refused.append(message)
+
+    pids += [world.system.spawning.push(world.handler(key, act)) for key in range(2)]
+    world.thread("a", sends(world, pids[0], 1))
+    world.thread("b", sends(world, pids[1], 0))
+    world.thread("stop", lambda: [world.system.registry.stop(pid) for pid in pids])
+
+    def check() -> None:
+        assert len(refused) <= 1
+        assert list(world.table.cells()) == []
 
     return check
 
@@ -401,6 +525,14 @@ def bug(scenario: Scenario, preemptions: int, reason: str) -> Any:
         (a_family_is_stopped, 1),
         (an_actor_is_drained, 1),
         (a_handler_is_swapped, 1),
+        (a_swap_is_rolled_back, 1),
+        (an_actor_is_stopped_twice, 1),
+        (a_child_is_born_while_its_parent_is_stopped, 1),
+        (a_name_is_given_beside_the_end, 1),
+        (a_timer_is_set_beside_the_end, 1),
+        (a_link_is_made_beside_the_end, 1),
+        (a_mailbox_overflows_into_one_that_ends, 1),
+        (two_actors_join_each_other, 1),
         (a_timer_is_due, 1),
         (a_full_mailbox_drops_old, 1),
         (a_full_mailbox_blocks, 2),
