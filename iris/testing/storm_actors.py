@@ -156,7 +156,7 @@ class Sender:
     def send_burst(self, target: Actor, times: int) -> int:
         """Send the same bytes again and again, with as little between two sends as can be."""
         answers = self.answers[target.side.index]
-        true = sum(map(target.side.rt.send, repeat(target.pid, times), repeat(b"burst")))
+        true: int = sum(map(target.side.rt.send, repeat(target.pid, times), repeat(b"burst")))
         answers.true += true
         answers.false += times - true
         return true

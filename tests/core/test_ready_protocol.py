@@ -32,6 +32,7 @@ SCENARIOS = [
     Scenario("mm mm"),
     Scenario("mm mm", blocks=True),
     Scenario("mm mm", budget=2),
+    Scenario("mm mm", raises=True),
     Scenario("mm m", blocks=True, raises=True),
     Scenario("mm m", blocks=True, slices=True),
     Scenario("m m m"),
@@ -67,7 +68,6 @@ SCENARIOS = [
 ]
 
 LARGER = [
-    Scenario("mm mm", raises=True),
     Scenario("mm m q"),
     Scenario("m m m q"),
     Scenario("mp m q", blocks=True),
