@@ -72,6 +72,38 @@ def script(tmp_path: Path) -> Iterator[Callable[..., Script]]:
             one.process.communicate()
 
 
+class Hold:
+    """Holds whoever waits in a C call, which gevent neither patches nor interrupts."""
+
+    def __init__(self) -> None:
+        self._readable, self._writable = os.pipe()
+        self._let_go = False
+
+    def wait(self) -> None:
+        """Block the calling thread until `let_go`."""
+        os.read(self._readable, 1)
+
+    def let_go(self) -> None:
+        """Release all who wait, now and later."""
+        if not self._let_go:
+            self._let_go = True
+            # A byte for each, and not the end of the pipe: gevent 26 puts os.close off.
+            os.write(self._writable, b"x" * 1000)
+
+    def __del__(self) -> None:
+        # Not sooner: whoever is about to wait refers to this object.
+        for descriptor in (self._readable, self._writable):
+            os.close(descriptor)
+
+
+@pytest.fixture
+def hold() -> Iterator[Hold]:
+    """What makes an actor stuck, also in a patched process; let go when the test ends."""
+    one = Hold()
+    yield one
+    one.let_go()
+
+
 @pytest.fixture
 def until() -> Callable[..., Any]:
     """Wait for something that no event tells: `until(lambda: ...)` gives its true value."""

@@ -171,13 +171,15 @@ def test_a_shutdown_wakes_every_waiter(until: Callable[..., Any]) -> None:
     assert blocked.join() == dict.fromkeys(range(3), False)
 
 
-def test_a_stuck_handler_does_not_keep_waiters_after_a_shutdown(until: Callable[..., Any]) -> None:
+def test_a_stuck_handler_does_not_keep_waiters_after_a_shutdown(
+    until: Callable[..., Any], hold: Any
+) -> None:
     rt = iris.Runtime()
-    started, free = threading.Event(), threading.Event()
+    started = threading.Event()
 
     def stuck(message: Any) -> None:
         started.set()
-        free.wait(100)
+        hold.wait()
 
     pid = rt.spawn_py_handler_bounded(stuck, 1, 1)
     rt.set_overflow_policy(pid, "block")
@@ -193,7 +195,7 @@ def test_a_stuck_handler_does_not_keep_waiters_after_a_shutdown(until: Callable[
         sender.join(60)
         assert results == [False]
     finally:
-        free.set()
+        hold.let_go()
 
 
 def test_handlers_and_pull_actors_wait_without_holding_up_others(

@@ -268,13 +268,13 @@ def test_shutdown_interrupts_a_handler_that_waits_in_gevent() -> None:
 
 
 @pytest.mark.parametrize("pull", [False, True])
-def test_shutdown_gives_up_a_stuck_actor_in_bounded_time(pull: bool) -> None:
+def test_shutdown_gives_up_a_stuck_actor_in_bounded_time(pull: bool, hold: Any) -> None:
     rt = iris.Runtime()
-    started, free = threading.Event(), threading.Event()
+    started = threading.Event()
 
     def stuck(message: Any) -> None:
         started.set()
-        free.wait(100)
+        hold.wait()
 
     other = rt.spawn_with_mailbox(lambda mailbox: mailbox.recv())
     pid = rt.spawn_with_mailbox(stuck) if pull else rt.spawn(stuck)
@@ -290,7 +290,7 @@ def test_shutdown_gives_up_a_stuck_actor_in_bounded_time(pull: bool) -> None:
         assert rt.send(pid, b"") is False
         assert rt.send(other, b"") is False
     finally:
-        free.set()
+        hold.let_go()
 
 
 @pytest.mark.parametrize("pull", [False, True])
@@ -325,13 +325,13 @@ def test_shutdown_from_an_actor_begins_and_returns(
     assert rt.send(pid, b"") is False
 
 
-def test_shutdown_twice_and_from_many_threads_at_once() -> None:
+def test_shutdown_twice_and_from_many_threads_at_once(hold: Any) -> None:
     rt = iris.Runtime()
-    free, started = threading.Event(), threading.Event()
+    started = threading.Event()
 
     def stuck(mailbox: Any) -> None:
         started.set()
-        free.wait(100)
+        hold.wait()
 
     pid = rt.spawn_with_mailbox(stuck)
     for _ in range(1000):
@@ -355,7 +355,7 @@ def test_shutdown_twice_and_from_many_threads_at_once() -> None:
         assert results == [[pid]] * 8
         assert rt.shutdown(1) == [pid]
     finally:
-        free.set()
+        hold.let_go()
 
 
 def test_shutdown_ends_children_before_their_parents() -> None:
