@@ -1,8 +1,8 @@
 """The queue of ready cells. In production a plain deque; in tests one that a seed shuffles.
 
-Both have `append`, `popleft` and a truth value, and that is all the carrier asks for. A
-ready cell is usually queued once; a second entry is harmless (see docs/adr, the ready
-protocol).
+Both have `append`, `popleft`, `rotate`, places and a length, and that is all the carrier
+asks for. A ready cell is usually queued once; a second entry is harmless (see docs/adr, the
+ready protocol).
 """
 
 from __future__ import annotations
@@ -39,6 +39,9 @@ class SeededQueue:
         place = int(self._random.random() * len(cells))
         cells[place], cells[-1] = cells[-1], cells[place]
         return cells.pop()
+
+    def __getitem__(self, place: int) -> ActorCell:
+        return self._cells[place]
 
     def rotate(self, steps: int) -> None:
         """Nothing: the seed decides the order."""

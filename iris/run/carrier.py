@@ -22,7 +22,8 @@ Slice = Callable[[Place, float, float], None]
 NEVER = float("inf")
 
 TIMER_TURNS_FIRST = 16
-"""Actors woken by timers that go before the queue at once; see `Carrier._fire_first`."""
+"""Actors woken by timers that go before the queue at once, while their turns are quick; see
+`Carrier._fire_first`."""
 
 
 class Carrier:
@@ -75,8 +76,10 @@ class Carrier:
         self._idle: list[Any] = []
         self._places: dict[Any, Place] = {}
         # Every carrier greenlet, parked ones too.
-        self._favoured = False
-        # Whether the timers that fired last were let go first.
+        self._favoured: list[ActorCell] = []
+        # Those that timers have woken and that went first in the slice before this one.
+        self._favoured_most = TIMER_TURNS_FIRST
+        # How many may go first, adapted to how slow they are.
         self._armed: Optional[float] = None
         self._stopped = False
 
@@ -172,12 +175,16 @@ class Carrier:
                     return
             due = timers.next
             # Read once: another thread may cancel the last timer at any moment.
-            if due is not None and due <= now:
+            if due is not None and due <= now and not (self._favoured and runqueue):
                 self._fire_first(now)
+            elif self._favoured:
+                self._favoured = []
             if runqueue:
                 self._run(slice_end, turn_end)
                 # Whoever blocked in there does not own the slice any more.
                 self.epoch += 1
+                if self._favoured:
+                    self._learn()
                 if self._stopped:
                     return
             if not runqueue and not self._calls and self._sleep():
@@ -191,16 +198,27 @@ class Carrier:
     def _fire_first(self, now: float) -> None:
         """Send what is due, and let the actors it woke have the next turns.
 
-        Behind a long queue a timer would be as late as the queue is long. Only a few, and
-        only in every second slice, so that timers cannot starve the others.
+        Behind a long queue a timer would be as late as the queue is long. Only a few go first,
+        as many as find room in a slice, and nothing fires in the slice after: so timers cannot
+        starve the others.
         """
         runqueue = self.runqueue
         before = len(runqueue)
         self.fire(now)
-        self._favoured = not self._favoured
-        if self._favoured and before:
+        if before:
             # Another thread may have queued a cell meanwhile; then that one is favoured.
-            runqueue.rotate(min(len(runqueue) - before, TIMER_TURNS_FIRST))
+            first = min(len(runqueue) - before, self._favoured_most)
+            runqueue.rotate(first)
+            self._favoured = [runqueue[place] for place in range(first)]
+
+    def _learn(self) -> None:
+        """After a slice in which some went first: were they slow?"""
+        favoured, runqueue = self._favoured, self.runqueue
+        places = range(min(len(favoured), len(runqueue)))
+        if any(runqueue[place] is favoured[-1] for place in places):
+            self._favoured_most = max(1, self._favoured_most // 4)
+        elif self._favoured_most < TIMER_TURNS_FIRST:
+            self._favoured_most += 1
 
     def _sleep(self) -> bool:
         """Go to sleep; False when something arrived in the last moment."""
