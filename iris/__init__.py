@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         ActorDead,
         ActorError,
         ActorStopped,
+        AskCycle,
+        AskTimeout,
         BadInput,
         InternalError,
         IrisError,
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
         WouldDeadlock,
     )
     from iris.lowlevel import PyRuntime
-    from iris.run.context import current, pause
+    from iris.run.context import current, pause, reply
     from iris.run.pull import PyMailbox
     from iris.runtime import Runtime
     from iris.work import deserialize_args, serialize_args, spawn_child_pool
@@ -40,6 +42,8 @@ __all__ = [
     "ActorDead",
     "ActorError",
     "ActorStopped",
+    "AskCycle",
+    "AskTimeout",
     "BadInput",
     "ExitReason",
     "InternalError",
@@ -55,6 +59,7 @@ __all__ = [
     "current",
     "deserialize_args",
     "pause",
+    "reply",
     "serialize_args",
     "spawn_child_pool",
     "version",
@@ -69,6 +74,7 @@ _HOMES = {
     "current": "iris.run.context",
     "deserialize_args": "iris.work",
     "pause": "iris.run.context",
+    "reply": "iris.run.context",
     "serialize_args": "iris.work",
     "spawn_child_pool": "iris.work",
 }

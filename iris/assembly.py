@@ -24,9 +24,11 @@ from iris.core.tally import Fates
 from iris.core.timers import Timers
 from iris.core.waits import Waits
 from iris.errors import BadInput, LimitReached, RuntimeClosed
+from iris.interop.aio import Aio
 from iris.observe.hooks import Hooks
 from iris.observe.snapshot import Snapshot
 from iris.run import process
+from iris.run.asking import Asking
 from iris.run.bed import LOCK_WAIT_MAX_S, Bedroom
 from iris.run.bounds import Bounds
 from iris.run.carrier import Carrier
@@ -41,6 +43,7 @@ from iris.run.native import allocate_lock, new_rlock, start_thread
 from iris.run.pull import PullShared
 from iris.run.push import PushRunner
 from iris.run.registry import Registry
+from iris.run.requests import Requests
 from iris.run.spawning import Spawning
 from iris.run.swapping import Swapping
 from iris.run.threads import Threads
@@ -66,6 +69,8 @@ class _Gone:
 class System:
     """The parts of one runtime, as the facades see them."""
 
+    aio: Aio
+    asking: Asking
     bounds: Bounds
     closing: Closing
     delivery: Delivery
@@ -77,7 +82,8 @@ class System:
     timing: Timing
 
     PARTS = (
-        "bounds", "hooks", "registry", "snapshot", "spawning", "swapping", "timing",
+        "aio", "asking", "bounds", "hooks", "registry", "snapshot", "spawning", "swapping",
+        "timing",
     )  # fmt: skip
 
     def __init__(self, config: Config) -> None:
@@ -191,8 +197,10 @@ def assemble(
     waits = Waits()
     carrier = system.carrier = Carrier(runqueue, timers, clock, slice_s, log.failed)
     delivery = Delivery(table, carrier, waits, fates, config.stop_word, system.check_usable)
+    requests = Requests(table, delivery, waits, fates)
+    delivery.request_dropped = requests.dropped
     lifecycle = Lifecycle(
-        table, delivery, fates, names, paths, timers, registers, monitors, hooks,
+        table, delivery, requests, fates, names, paths, timers, registers, monitors, hooks,
         log, config.shutdown_timeout_s,
     )  # fmt: skip
     registry = Registry(table, names, paths, registers, monitors, waits, lifecycle, delivery)
@@ -220,6 +228,10 @@ def assemble(
     def pulled() -> list[tuple[int, ActorCell]]:
         return [(runner.received, runner.cell) for runner in list(pull.living.values())]
 
+    system.asking = Asking(
+        table, delivery, requests, fates, clock, system.check_open
+    )  # fmt: skip
+    system.aio = Aio(table, delivery, requests, system.asking)
     system.bounds, system.delivery, system.hooks = Bounds(table), delivery, hooks
     system.registry, system.swapping, system.timing = registry, swapping, timing
     system.snapshot = Snapshot(table, fates, lifecycle.orphans, lambda: carrier.handled, pulled)

@@ -15,6 +15,8 @@ __all__ = [
     "ActorDead",
     "ActorError",
     "ActorStopped",
+    "AskCycle",
+    "AskTimeout",
     "BadInput",
     "InternalError",
     "IrisError",
@@ -54,6 +56,14 @@ class WouldDeadlock(IrisError):
     A circle of actors that wait for each other (or one for itself); an asyncio loop or a
     callback of the gevent hub, which would stop everything else while it waits.
     """
+
+
+class AskCycle(WouldDeadlock):
+    """An `ask` (or a `forward` of one) would close a circle of actors that wait for each other."""
+
+
+class AskTimeout(IrisError, TimeoutError):
+    """The time of an `ask` was over before the answer came. One that comes later goes nowhere."""
 
 
 class InternalError(IrisError):

@@ -13,7 +13,7 @@ from enum import Enum, IntEnum
 from typing import Any, Callable, Optional, Protocol, Union
 
 from iris.core.behavior import History
-from iris.core.messages import Marker
+from iris.core.messages import Marker, Request, unwrapped
 
 
 class Verdict(IntEnum):
@@ -66,11 +66,15 @@ class Ticket:
 class Control:
     """The rarely used half of a mailbox, made on first need under the table lock."""
 
-    __slots__ = ("current", "history", "items", "marks")
+    __slots__ = ("asked", "asks", "current", "history", "items", "marks")
 
     def __init__(self) -> None:
+        self.asked: dict[Request, None] = {}
+        # The requests that this actor owes an answer, those handled already among them.
+        self.asks = 0
+        # How many requests lie in the user lane or its batch; as for `marks`, raised first.
         self.current: Any = None
-        # Owner only: the message being handled while markers lie in the lane.
+        # Owner only: the message being handled, while markers or requests lie in the lane.
         self.history: Optional[History] = None
         # The versions of the actor's handler; None until the first swap.
         self.items: list[Any] = []
@@ -109,7 +113,9 @@ class Bound:
     count; those that wait with a ticket do not either.
     """
 
-    __slots__ = ("_busy", "capacity", "closed", "lock", "marks", "policy", "target", "tickets")
+    __slots__ = (
+        "_busy", "_evicted", "capacity", "closed", "lock", "marks", "policy", "target", "tickets",
+    )  # fmt: skip
 
     def __init__(self, capacity: int, lock: Lock) -> None:
         self.capacity = capacity
@@ -123,6 +129,8 @@ class Bound:
         # Markers in the lane; they take no room.
         self.closed = False
         # True from the stop of the actor on: a late sender must not join the line.
+        self._evicted: list[Any] = []
+        # Messages dropped for newer ones whose fate nobody has settled yet.
         self._busy = False
         # True while the lock is held; a True seen under the lock is a send from a signal
         # handler or a `__del__` that interrupted the holder, which must not wait.
@@ -158,7 +166,8 @@ class Bound:
             evicted = _evict_oldest(lane)
             if not evicted:
                 return Verdict.REFUSED
-            # `evicted` still holds the dropped one: its `__del__` may send, to here even.
+            # Kept, and not only for its fate: its `__del__` may send, to here even.
+            self._evicted += evicted
             lane.append(message)
             return Verdict.EVICTED
         if policy is Policy.REDIRECT:
@@ -197,6 +206,12 @@ class Bound:
             admitted.append(ticket)
         return admitted
 
+    def take_evicted(self) -> list[Any]:
+        """The messages that were dropped for newer ones since the last call, by any sender."""
+        with self.lock:
+            evicted, self._evicted = self._evicted, []
+            return evicted
+
     def mark(self, lane: deque[Any], marker: Marker) -> None:
         """Append a marker, whatever the capacity."""
         with self.lock:
@@ -211,6 +226,15 @@ class Bound:
             except ValueError:
                 return False
             return True
+
+    def withdraw_message(self, message: Any) -> bool:
+        """Take the ticket of this very message back; False when it is not waiting."""
+        with self.lock:
+            for ticket in self.tickets:
+                if ticket.message is message:
+                    self.tickets.remove(ticket)
+                    return True
+            return False
 
     def set_policy(self, policy: Policy, target: int) -> list[Ticket]:
         """Change what happens when full; the returned tickets have to be offered anew."""
@@ -316,7 +340,7 @@ class Mailbox:
         while place < len(lane):
             message = lane[place]
             place += 1
-            if not isinstance(message, Marker) and matcher(message):
+            if not isinstance(message, Marker) and matcher(unwrapped(message)):
                 del lane[place - 1]
                 return place - 1, True, message
         return place, False, None

@@ -114,6 +114,36 @@ class Ending:
         return self._metadata
 
 
+class Request:
+    """A user message that somebody waits for an answer to: its envelope in the user lane.
+
+    Args:
+        message: what the handler is given.
+        asker: pid of the actor that asks, 0 for other callers.
+        settle: gives the asker `(True, answer)` or `(False, error)`; False when it has
+            stopped waiting, or was given one before.
+    """
+
+    __slots__ = ("answered", "asker", "message", "over", "settle", "target")
+
+    def __init__(self, message: Any, asker: int, settle: Callable[[tuple[bool, Any]], bool]):
+        self.message = message
+        self.asker = asker
+        self.settle = settle
+        self.target: Any = None
+        # The cell that owes the answer, None when nobody does (any more). Under the table
+        # lock. Invariant: it is in the `asked` of exactly this cell's control.
+        self.answered = False
+        # True from the answer on: a second one is a mistake. Under the table lock.
+        self.over = False
+        # True when the asker has given up. Under the table lock.
+
+
+def unwrapped(item: Any) -> Any:
+    """The message itself, whether or not somebody waits for the answer."""
+    return item.message if type(item) is Request else item
+
+
 class Marker:
     """Base of what lies in a user lane without being a message; never counted as queued."""
 

@@ -58,6 +58,7 @@ class Fates:
         "expired",
         "failed",
         "handled",
+        "late_replies",
         "redirected",
         "refused",
         "spilled",
@@ -75,3 +76,5 @@ class Fates:
         self.failed = Counter(lock)
         self.dropped_old = Counter(lock)
         self.expired = Counter(lock)
+        self.late_replies = Counter(lock)
+        # Answers that came when their asker had stopped waiting. They are not messages.

@@ -6,7 +6,7 @@ table lock: the check and the new edge are one step.
 
 from __future__ import annotations
 
-from iris.errors import WouldDeadlock
+from iris.errors import AskCycle, WouldDeadlock
 
 
 class Waits:
@@ -24,6 +24,20 @@ class Waits:
         Raises:
             WouldDeadlock: `target` waits for `waiter`, directly or through others.
         """
+        self._begin(waiter, target, WouldDeadlock)
+
+    def begin_ask(self, waiter: int, target: int) -> None:
+        """The actor `waiter` is going to wait for an answer of `target`, instead of another's.
+
+        Raises:
+            AskCycle: `target` waits for `waiter`, directly or through others, or is the same.
+        """
+        self._begin(waiter, target, AskCycle)
+
+    def _begin(self, waiter: int, target: int, error: type[WouldDeadlock]) -> None:
+        if waiter != target and target not in self._for:
+            self._for[waiter] = target
+            return
         line = [waiter, target]
         while line[-1] != waiter:
             following = self._for.get(line[-1])
@@ -31,7 +45,7 @@ class Waits:
                 self._for[waiter] = target
                 return
             line.append(following)
-        raise WouldDeadlock(
+        raise error(
             f"actor {waiter} would wait for ever, in a circle: {' -> '.join(map(str, line))}"
         )
 

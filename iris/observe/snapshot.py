@@ -72,6 +72,7 @@ class Snapshot:
             "forwarded": 0,
             "in_doubt": 0,
             "lost": 0,
+            "late_replies": fates.late_replies.value,
             "queued": queued,
             "running": running,
             "actors": spawned - ended,

@@ -15,7 +15,7 @@ from iris.config import IDLE_CARRIERS_MAX
 from iris.core.cell import ActorCell
 from iris.core.runqueue import RunQueue
 from iris.core.timers import Timers
-from iris.run.context import Place, current_greenlet, enter, leave
+from iris.run.context import Place, Sleeper, current_greenlet, enter, leave
 from iris.run.hub import Hub
 
 Slice = Callable[[Place, float, float], None]
@@ -73,6 +73,8 @@ class Carrier:
         self._ends = (0.0, 0.0)
         # Handed to the greenlet that the pump switches to next.
         self._calls: deque[Callable[[], Any]] = deque()
+        self._reminders: list[tuple[float, Sleeper]] = []
+        # Waits that began in this slice and have no timer yet; see `remind`.
         self._idle: list[Any] = []
         self._places: dict[Any, Place] = {}
         # Every carrier greenlet, parked ones too.
@@ -114,6 +116,9 @@ class Carrier:
     def attach(self, hub: Hub) -> None:
         """Run on this hub from now on."""
         self._hub = hub
+        # The methods below are for reading: this saves two calls of each wait.
+        self.park = hub.park  # type: ignore[method-assign]
+        self.later = hub.later  # type: ignore[method-assign]
         self.sleeping = True
         hub.start(self.pump)
         hub.wake()
@@ -139,6 +144,22 @@ class Carrier:
         """Run `call()` in the hub after some seconds; the result has `close()`."""
         assert self._hub is not None
         return self._hub.later(delay_s, call)
+
+    def remind(self, delay_s: float, sleeper: Sleeper) -> None:
+        """Call `sleeper.expire()` in the hub after some seconds, if it is still parked then.
+
+        The timer is made at the end of the slice, for most waits are over by then.
+        """
+        if self.sleeping:
+            sleeper.timer = self.later(delay_s, sleeper.expire)
+        else:
+            self._reminders.append((self._clock() + delay_s, sleeper))
+
+    def _remind(self) -> None:
+        reminders, self._reminders = self._reminders, []
+        for deadline_s, sleeper in reminders:
+            if sleeper.parked:
+                sleeper.timer = self.later(deadline_s - self._clock(), sleeper.expire)
 
     def start_greenlet(self, entry: Callable[[], None]) -> None:
         """Run `entry` in a greenlet of its own, beginning soon. From any thread."""
@@ -192,6 +213,8 @@ class Carrier:
             now = clock()
             if now >= slice_end:
                 # The loop gets its time; the wake-up brings the next slice.
+                if self._reminders:
+                    self._remind()
                 self._wake_hub()
                 return
 
@@ -222,6 +245,8 @@ class Carrier:
 
     def _sleep(self) -> bool:
         """Go to sleep; False when something arrived in the last moment."""
+        if self._reminders:
+            self._remind()
         following = self._timers.next
         if following != self._armed:
             self._armed = following

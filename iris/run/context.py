@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Optional, Protocol
 
+from iris.core.messages import Request
 from iris.errors import ActorError
 from iris.run.clock import sleep
 
@@ -28,6 +29,20 @@ class Home(Protocol):
 
     def later(self, delay_s: float, call: Any) -> Any:
         """Run `call()` in the hub after some seconds; the result has `close()`."""
+
+    def remind(self, delay_s: float, sleeper: Sleeper) -> None:
+        """Call `sleeper.expire()` in the hub after some seconds, if it is still parked then."""
+
+
+class Sleeper(Protocol):
+    """Somebody who waits for some time at most: a `Waiter`."""
+
+    parked: bool
+    timer: Any
+    # Closed by the sleeper when it has woken, unless it is None.
+
+    def expire(self) -> None:
+        """The time is over."""
 
 
 class Place:
@@ -48,10 +63,22 @@ _places: dict[Any, Place] = {}
 # Keyed by greenlet. Written at the start and the end of a greenlet or thread only.
 
 
+def _find_greenlet() -> Any:
+    """What `current_greenlet` is until greenlet has been loaded."""
+    global _getcurrent  # Found once, looked at several times in every wait.
+    module = sys.modules.get("greenlet")
+    if module is None:
+        return None
+    _getcurrent = module.getcurrent
+    return _getcurrent()
+
+
+_getcurrent = _find_greenlet
+
+
 def current_greenlet() -> Any:
     """The current greenlet, or None in a process that has not loaded greenlet."""
-    module = sys.modules.get("greenlet")
-    return None if module is None else module.getcurrent()
+    return _getcurrent()
 
 
 def enter(place: Place) -> None:
@@ -66,8 +93,7 @@ def leave() -> None:
 
 def here() -> Optional[Place]:
     """The place of the calling code; None outside any actor."""
-    greenlet = current_greenlet()
-    return None if greenlet is None else _places.get(greenlet)
+    return _places.get(_getcurrent())
 
 
 def current_cell() -> Optional[ActorCell]:
@@ -82,19 +108,43 @@ def current_pid() -> int:
     return 0 if cell is None else cell.pid
 
 
+class ReplyTo:
+    """Stands for a question whose answer may come later: `rt.reply(answer, to=...)`.
+
+    Can be kept, sent to other actors of the process and used from any thread, once.
+    """
+
+    __slots__ = ("_request",)
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    def __repr__(self) -> str:
+        return f"<iris reply_to of {self._request.asker or 'a caller that is no actor'}>"
+
+
+def current_request(cell: ActorCell) -> Optional[Request]:
+    """The question that an actor is handling; None when nobody waits for an answer."""
+    item = None if cell.control is None else cell.control.current
+    return item if type(item) is Request else None
+
+
 class Context:
     """What `iris.current()` gives inside a handler.
 
     Attributes:
         pid: the pid of the actor that runs.
         runtime: the `Runtime` it runs in.
+        reply_to: for `rt.reply(answer, to=reply_to)` at some later time; None when nobody
+            waits for an answer to this message.
     """
 
-    __slots__ = ("pid", "runtime")
+    __slots__ = ("pid", "reply_to", "runtime")
 
-    def __init__(self, pid: int, runtime: Any) -> None:
+    def __init__(self, pid: int, runtime: Any, reply_to: Optional[ReplyTo]) -> None:
         self.pid = pid
         self.runtime = runtime
+        self.reply_to = reply_to
 
     def __repr__(self) -> str:
         return f"<iris.current() pid={self.pid}>"
@@ -118,7 +168,19 @@ def current() -> Context:
             "iris.current() was called outside a handler; it works in the greenlet or thread"
             " on which Iris runs the actor, not in ones that the actor started itself"
         )
-    return Context(place.cell.pid, place.runtime())
+    request = current_request(place.cell)
+    return Context(
+        place.cell.pid, place.runtime(), None if request is None else ReplyTo(request)
+    )
+
+
+def reply(data: Any) -> bool:
+    """Answer the question that the calling handler is handling; see `Runtime.reply`.
+
+    Raises:
+        ActorError: the caller is not an actor, or has answered before.
+    """
+    return bool(current().runtime.reply(data))
 
 
 def pause() -> None:

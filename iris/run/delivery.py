@@ -8,12 +8,12 @@ is taken.
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from iris.config import REDIRECT_HOPS_MAX
 from iris.core.cell import DEAD, STOPPING, ActorCell, control_of
 from iris.core.mailbox import CLOSED, Admission, Bound, Ticket, Verdict
-from iris.core.messages import Ending, EndMarker, ExitReason, Marker
+from iris.core.messages import Ending, EndMarker, ExitReason, Marker, Request
 from iris.core.pid import PID_MAX, SLOT_MASK
 from iris.core.table import Table
 from iris.core.tally import Fates
@@ -25,6 +25,12 @@ from iris.run.waiter import Waiter
 
 _COPIED = (bytearray, memoryview)
 # Buffers that somebody may change or free after the send.
+
+
+def owned(data: Any) -> Any:
+    """The message, copied where its sender could still change it."""
+    return bytes(data) if isinstance(data, _COPIED) else data
+
 
 Send = Callable[[int, Any], bool]
 Seen = tuple[int, ...]
@@ -42,9 +48,13 @@ class Delivery:
         gone: called for a send to nobody; raises where the runtime cannot be used any more.
     """
 
-    __slots__ = ("_carrier", "_fates", "_stop_word", "_table", "_waits", "gone", "send")
+    __slots__ = (
+        "_carrier", "_fates", "_stop_word", "_table", "_waits", "gone", "request_dropped", "send",
+    )  # fmt: skip
 
     send: Send
+    request_dropped: Callable[[ActorCell, Request], None]
+    # Called for a question that was dropped for a newer message; `Requests` fills it in.
 
     def __init__(
         self,
@@ -162,8 +172,8 @@ class Delivery:
             local: whether the send may wait and may bring the stop word.
             seen: the mailboxes that had no room for this message before.
         """
-        # Compared before anything happens, and only bytes: others have an __eq__ of their own.
-        stops = local and type(data) is bytes and data == self._stop_word
+        # Compared before anything happens.
+        stops = local and self.is_stop_word(data)
         admission = cell.admission
         if admission is None:
             cell.user.append(data)
@@ -174,14 +184,14 @@ class Delivery:
             if local and not seen:
                 taken = self._wait(cell, data)
             else:
-                taken = self._act(cell, admission, data, Verdict.REFUSED, seen)
+                taken = self.act(cell, admission, data, Verdict.REFUSED, seen)
         else:
-            taken = self._act(cell, admission, data, verdict, seen)
+            taken = self.act(cell, admission, data, verdict, seen)
         if stops and taken and verdict is not Verdict.REDIRECT:
-            self._end_parent(cell)
+            self.end_parent(cell)
         return taken
 
-    def _act(
+    def act(
         self, cell: ActorCell, admission: Admission, data: Any, verdict: Verdict, seen: Seen
     ) -> bool:
         """Carry a verdict out: count the message, wake the owner, send it elsewhere."""
@@ -199,7 +209,11 @@ class Delivery:
         fates.accepted.add()
         self.poke(cell)
         if verdict is Verdict.EVICTED:
-            fates.dropped_old.add()
+            assert type(admission) is Bound
+            for dropped in admission.take_evicted():
+                fates.dropped_old.add()
+                if type(dropped) is Request:
+                    self.request_dropped(cell, dropped)
         elif verdict is Verdict.SPILL:
             assert type(admission) is Bound
             fates.spilled.add()
@@ -207,12 +221,18 @@ class Delivery:
         return True
 
     def _redirect(self, bound: Bound, data: Any, seen: Seen) -> bool:
-        target = self._table.get(bound.target)
-        if target is None or target.admission is CLOSED or _ends_here(bound.target, seen):
+        if self.target(bound, seen) is None:
             self._fates.refused.add()
             return False
         self._fates.redirected.add()
         return self._forward(bound.target, data, seen)
+
+    def target(self, bound: Bound, seen: Seen) -> Optional[ActorCell]:
+        """Where the overflow goes; None when nobody can take it there."""
+        target = self._table.get(bound.target)
+        if target is None or target.admission is CLOSED or _ends_here(bound.target, seen):
+            return None
+        return target
 
     def _forward(self, pid: int, data: Any, seen: Seen) -> bool:
         """Send a message on that another mailbox had no room for; it never waits again."""
@@ -228,48 +248,69 @@ class Delivery:
     def _wait(self, cell: ActorCell, data: Any) -> bool:
         """Stand in the line in front of a full mailbox with policy `block`."""
         while True:
-            bound = cell.admission
-            if type(bound) is not Bound:
-                return self._admit(cell, data, True, ())
             waiter = Waiter()
-            ticket = Ticket(data, self._settler(waiter))
+            ticket = self.ticket(data, waiter.settle)
             sender = self._table.pid_of(current_cell())
             if sender == cell.pid:
                 raise WouldDeadlock(
                     f"actor {sender} sends to its own full mailbox, which only it can empty;"
-                    f" raise its capacity of {bound.capacity} or choose another policy"
+                    " raise its capacity or choose another policy"
                 )
             if sender:
                 with self._table.lock:
                     self._waits.begin(sender, cell.pid)
             try:
-                verdict = bound.offer(cell.user, data, ticket)
-                if verdict is not Verdict.WAIT:
-                    return self._act(cell, bound, data, verdict, ())
+                taken = self.line_up(cell, ticket)
+                if taken is not None:
+                    return taken
                 waiter.wait()
             except BaseException:
-                if bound.withdraw(ticket):
-                    self._fates.refused.add()
+                self.leave_line(cell, ticket)
                 raise
             finally:
                 self._waits.end(sender)
-            if waiter.value is Verdict.ACCEPTED:
-                return True
-            if waiter.value is not Verdict.RETRY:
-                self._fates.undeliverable.add()
-                return False
+            taken = self.told(waiter.value)
+            if taken is not None:
+                return taken
 
-    def _settler(self, waiter: Waiter) -> Callable[[Verdict], Any]:
-        """How the owner tells a waiting sender; it is the one that counts an admission."""
+    def line_up(self, cell: ActorCell, ticket: Ticket) -> Optional[bool]:
+        """Offer a message that may wait for room: whether it was taken, None when it waits."""
+        bound = cell.admission
+        if type(bound) is not Bound:
+            return self._admit(cell, ticket.message, False, ())
+        verdict = bound.offer(cell.user, ticket.message, ticket)
+        if verdict is Verdict.WAIT:
+            return None
+        return self.act(cell, bound, ticket.message, verdict, ())
 
-        def settle(verdict: Verdict) -> None:
+    def leave_line(self, cell: ActorCell, ticket: Ticket) -> None:
+        """Wait for room no longer."""
+        bound = cell.admission
+        if type(bound) is Bound and bound.withdraw(ticket):
+            self._fates.refused.add()
+
+    def told(self, verdict: Verdict) -> Optional[bool]:
+        """What a sender in line was told: its message was taken, or not; None: line up anew."""
+        if verdict is Verdict.ACCEPTED or verdict is Verdict.RETRY:
+            return True if verdict is Verdict.ACCEPTED else None
+        self._fates.undeliverable.add()
+        return False
+
+    def ticket(self, message: Any, settle: Callable[[Verdict], Any]) -> Ticket:
+        """A place in a line. The owner of the mailbox tells its holder, and counts the message."""
+
+        def tell(verdict: Verdict) -> None:
             if verdict is Verdict.ACCEPTED:
                 self._fates.accepted.add()
-            waiter.settle(verdict)
+            settle(verdict)
 
-        return settle
+        return Ticket(message, tell)
 
-    def _end_parent(self, cell: ActorCell) -> None:
+    def is_stop_word(self, data: Any) -> bool:
+        """Whether this ends a parent. Only bytes are compared: others have their own __eq__."""
+        return type(data) is bytes and data == self._stop_word
+
+    def end_parent(self, cell: ActorCell) -> None:
         """The stop word was accepted: the actor ends behind it if it has living children."""
         with self._table.lock:
             if cell.admission is CLOSED or cell.ties is None or not cell.ties.children:

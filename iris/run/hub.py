@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Callable, Optional, Protocol
 
+from iris.run.context import Sleeper
 from iris.run.native import get_ident, new_rlock
 
 
@@ -31,7 +32,8 @@ class Hub(Protocol):
     def new_greenlet(self, run: Callable[[], None]) -> Any:
         """A greenlet that returns to the hub when it ends."""
 
-    def park(self) -> None:
+    @property
+    def park(self) -> Callable[[], Any]:
         """Switch from the current greenlet to the hub."""
 
     def interrupted(self, error: BaseException) -> None:
@@ -58,14 +60,15 @@ class GeventHub:
 
     def __init__(self) -> None:
         from gevent.hub import get_hub
-        from greenlet import getcurrent, greenlet
+        from greenlet import greenlet
 
         self._hub: Any = get_hub()
         self._loop: Any = self._hub.loop
         self._async: Any = self._loop.async_()
         self._timer: Any = None
         self._greenlet = greenlet
-        self._getcurrent = getcurrent
+        self.park = self._hub.switch
+        # Not a method around it, for the sake of each wait of a handler.
         self._lock = new_rlock()
         self._open = True
         # Under `_lock`: a wake-up of a closed watcher raises, and differently on PyPy.
@@ -96,9 +99,6 @@ class GeventHub:
 
     def new_greenlet(self, run: Callable[[], None]) -> Any:
         return self._greenlet(run, self._hub)
-
-    def park(self) -> None:
-        self._hub.switch()
 
     def interrupted(self, error: BaseException) -> None:
         # Not at once: the caller may be a carrier greenlet in the middle of its work.
@@ -211,6 +211,10 @@ class Port:
         timer = self._hub.loop.timer(max(delay_s, 0.0))
         timer.start(call)
         return timer
+
+    def remind(self, delay_s: float, sleeper: Sleeper) -> None:
+        """Call `sleeper.expire()` in the hub after some seconds."""
+        sleeper.timer = self.later(delay_s, sleeper.expire)
 
     def _drain(self) -> None:
         calls = self._calls

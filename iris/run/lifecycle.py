@@ -40,6 +40,7 @@ from iris.core.messages import (
     FenceMarker,
     Marker,
     PySystemMessage,
+    Request,
     SystemType,
 )
 from iris.core.names import Names
@@ -54,6 +55,7 @@ from iris.run.crash import crash_ending, is_interruption
 from iris.run.delivery import Delivery
 from iris.run.log import Log
 from iris.run.native import new_rlock
+from iris.run.requests import Requests
 
 Later = Callable[[float, Callable[[], Any]], Any]
 
@@ -65,6 +67,7 @@ class Lifecycle:
         self,
         table: Table,
         delivery: Delivery,
+        requests: Requests,
         fates: Fates,
         names: Names,
         paths: Paths,
@@ -79,6 +82,7 @@ class Lifecycle:
         self._add = table.add
         self._lock = table.lock
         self._delivery = delivery
+        self._requests = requests
         self._fates = fates
         self._names = names
         self._paths = paths
@@ -227,7 +231,7 @@ class Lifecycle:
             # The runtime itself interrupted it, after its stop was accepted.
             self.finish_stopped(cell)
             return
-        if self.closing and isinstance(error, RuntimeClosed):
+        if self.closing and isinstance(error, (RuntimeClosed, ActorDead)):
             # The shutdown caught the handler in the middle of its calls; that is no crash.
             self.finish(cell, self.shutdown_ending)
             return
@@ -256,12 +260,14 @@ class Lifecycle:
             admission, cell.admission = cell.admission, CLOSED
             tickets = admission.close() if type(admission) is Bound else []
             left = cell.drain()
+            asked = self._requests.release_all(cell)
             ties = cell.ties
             if ties is not None and not orphan:
                 self._release(ties)
                 ties.pending_end = ending
         _tell(tickets)
         self._settle(left)
+        _tell_askers(asked, cell, ending)
         if orphan:
             self.orphans.pop(cell.pid, None)
             return
@@ -433,8 +439,10 @@ class Lifecycle:
             advance(cell, Event.FINISH)
             ties = ties_of(cell)
             self._release(ties)
-            ties.pending_end = self._accepted_ending(cell)
+            ending = ties.pending_end = self._accepted_ending(cell)
             self.orphans[cell.pid] = cell
+            asked = self._requests.release_all(cell)
+        _tell_askers(asked, cell, ending)
         self._log.orphaned(cell.pid)
         self._hooks.call("orphan", cell.pid)
         # It may have been given children until its stop was accepted.
@@ -454,6 +462,12 @@ def _pop_first(lane: list[Any]) -> Callable[[], Any]:
 def _tell(tickets: list[Ticket]) -> None:
     for ticket in tickets:
         ticket.settle(Verdict.CLOSED)
+
+
+def _tell_askers(asked: list[Request], cell: ActorCell, ending: Ending) -> None:
+    for request in asked:
+        text = f"actor {cell.pid} ended ({ending.reason}) before it answered"
+        request.settle((False, ActorDead(text)))
 
 
 def _no_later(*_: Any) -> Any:

@@ -17,6 +17,7 @@ from iris.core.messages import (
     ExitReason,
     FenceMarker,
     Marker,
+    Request,
     RollbackMarker,
     SwapMarker,
     swap_message,
@@ -132,8 +133,7 @@ class PullRunner:
 
     def receive(self, timeout: Optional[float]) -> Any:
         """The slow half of `recv`: look at everything, then wait."""
-        cell = self.cell
-        cell.running = 1
+        self._rest()
         end = None
         while True:
             found = self._take()
@@ -149,7 +149,7 @@ class PullRunner:
     def receive_matching(self, matcher: Callable[[Any], bool], timeout: Optional[float]) -> Any:
         """The slow half of `selective_recv`."""
         cell = self.cell
-        cell.running = 1
+        self._rest()
         rest, cell.rest = cell.rest, None
         if rest:
             # Back to the front of the lane, so that there is one place to search.
@@ -169,7 +169,7 @@ class PullRunner:
             if hit:
                 self.batched += 1
                 cell.running = 2
-                return message
+                return self._open(message)
             if timeout is not None and end is None:
                 end = self._shared.clock() + timeout
             if not self._wait(end, place):
@@ -179,6 +179,26 @@ class PullRunner:
     def received(self) -> int:
         """User messages taken so far. The last is being handled while `cell.running` is 2."""
         return self.batched - len(self.cell.rest or ())
+
+    def _rest(self) -> None:
+        """The message before this one has been handled."""
+        self.cell.running = 1
+        control = self.cell.control
+        if control is not None:
+            control.current = None
+
+    def _open(self, item: Any) -> Any:
+        """The message that the function is given for what lay in the lane."""
+        if type(item) is not Request:
+            return item
+        control = self.cell.control
+        assert control is not None
+        with self._shared.lifecycle.lock:
+            control.asks -= 1
+        control.current = item
+        # The next receive comes by `_rest`, so that `reply` does not take this for a later one.
+        self.cell.special = True
+        return item.message
 
     def _take(self) -> Any:
         """The next thing for the function, or _NOTHING."""
@@ -199,7 +219,7 @@ class PullRunner:
             item = rest.pop()
             if not isinstance(item, Marker):
                 cell.running = 2
-                return item
+                return self._open(item)
             self.batched -= 1
             self._unmark()
             found = self._pass(item)
@@ -220,7 +240,7 @@ class PullRunner:
         control = cell.control
         if control is None:
             return _NOTHING
-        if control.marks or len(control.items) > 1:
+        if control.marks or control.asks or len(control.items) > 1:
             cell.special = True
         if not control.items:
             return _NOTHING

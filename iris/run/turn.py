@@ -12,7 +12,15 @@ from typing import Any, Callable, Union
 
 from iris.core.cell import DEAD, STOPPING, ActorCell
 from iris.core.mailbox import Lock
-from iris.core.messages import EndMarker, FenceMarker, Marker, RollbackMarker, SwapMarker
+from iris.core.messages import (
+    EndMarker,
+    FenceMarker,
+    Marker,
+    Request,
+    RollbackMarker,
+    SwapMarker,
+    unwrapped,
+)
 from iris.run.carrier import Carrier, Slice
 from iris.run.context import Place
 
@@ -142,7 +150,7 @@ def make_long_turn(
                     return
                 size = min(left, len(rest), carrier.stride)
                 control = cell.control
-                if control is not None and control.marks:
+                if control is not None and (control.marks or control.asks):
                     # Read after the batch was taken: see the invariant of `marks`.
                     message = control
                     started = marked_stride(cell, rest, size)
@@ -175,7 +183,7 @@ def make_long_turn(
             if started:
                 carrier.handled += started - 1
             if message is cell.control and cell.control is not None:
-                message = cell.control.current
+                message, cell.control.current = unwrapped(cell.control.current), None
             fail(cell, error, message, started > 0)
 
     return long_turn
@@ -193,7 +201,7 @@ def make_serve(ends: Ends) -> Callable[[ActorCell], bool]:
         control = cell.control
         if control is None:
             return False
-        if control.marks:
+        if control.marks or control.asks:
             cell.special = True
         items = control.items
         # Only what is here now: a flood of system messages must not hold the carrier.
@@ -218,7 +226,7 @@ def make_serve(ends: Ends) -> Callable[[ActorCell], bool]:
 
 
 def make_marked_stride(ends: Ends, lock: Lock) -> Callable[[ActorCell, list[Any], int], int]:
-    """Build the stride over a batch in which markers lie among the messages."""
+    """Build the stride over a batch in which markers or requests lie among the messages."""
 
     def marked_stride(cell: ActorCell, rest: list[Any], size: int) -> int:
         """Act on what comes first in the batch: `size` messages, four times as many markers.
@@ -228,7 +236,7 @@ def make_marked_stride(ends: Ends, lock: Lock) -> Callable[[ActorCell, list[Any]
         """
         control = cell.control
         assert control is not None
-        started = passed = 0
+        started = passed = asked = 0
         try:
             while rest and started < size and passed < 4 * size:
                 item = rest.pop()
@@ -236,7 +244,11 @@ def make_marked_stride(ends: Ends, lock: Lock) -> Callable[[ActorCell, list[Any]
                     started += 1
                     cell.running = started + 1
                     control.current = item
+                    if type(item) is Request:
+                        asked += 1
+                        item = item.message
                     cell.handler(item)
+                    control.current = None
                     if control.items or cell.state in _OVER:
                         break
                     continue
@@ -252,6 +264,10 @@ def make_marked_stride(ends: Ends, lock: Lock) -> Callable[[ActorCell, list[Any]
         finally:
             with lock:
                 control.marks -= passed
+                control.asks -= asked
+                if not (control.marks or control.asks or control.items or cell.state in _OVER):
+                    # Spares a visit to the system lane. Under the lock, as all who set it are.
+                    cell.special = False
         return started
 
     return marked_stride

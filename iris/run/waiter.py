@@ -12,7 +12,7 @@ from typing import Any, Optional
 from iris.errors import WouldDeadlock
 from iris.run.bed import LOCK_WAIT_MAX_S
 from iris.run.clock import monotonic, sleep
-from iris.run.context import Home, current_greenlet, here
+from iris.run.context import Home, Place, current_greenlet, here
 from iris.run.hub import Port, port_of_thread
 from iris.run.native import allocate_lock
 
@@ -30,16 +30,18 @@ class Waiter:
         "_guard",
         "_home",
         "_lock",
-        "_parked",
         "_told",
         "done",
+        "parked",
+        "timer",
         "value",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, place: Optional[Place] = None) -> None:
+        """Make one; `place` is what `here()` gives, where the caller has asked already."""
         self.done = False
         self.value: Any = None
-        self._parked = False
+        self.parked = False
         self._expired = False
         self._told = False
         # True once the settler will not touch the home any more.
@@ -48,8 +50,9 @@ class Waiter:
         # never given back.
         self._lock: Any = None
         self._greenlet: Any = None
+        self.timer: Any = None
         _refuse_asyncio()
-        place = here()
+        place = place or here()
         home: Optional[Home] = None if place is None else place.home
         if home is None:
             try:
@@ -106,29 +109,29 @@ class Waiter:
     def _wait_in_hub(self, home: Home, timeout_s: Optional[float]) -> None:
         if isinstance(home, Port):
             home.enter()
-        timer = None
         try:
             if timeout_s is not None:
-                timer = home.later(timeout_s, self._expire)
+                home.remind(timeout_s, self)
             while not self.done and not self._expired:
-                self._parked = True
+                self.parked = True
                 home.park()
         finally:
-            self._parked = False
-            if timer is not None:
-                timer.close()
+            self.parked = False
+            if self.timer is not None:
+                self.timer.close()
             if isinstance(home, Port):
                 home.leave()
 
-    def _expire(self) -> None:
+    def expire(self) -> None:
+        """In the hub: the time is over."""
         self._expired = True
         self._resume()
 
     def _resume(self) -> None:
-        # In the hub. `_parked` tells whether the greenlet is still where wait() left it:
+        # In the hub. `parked` tells whether the greenlet is still where wait() left it:
         # an exception thrown into it, or a resume before this one, took it away.
-        if self._parked:
-            self._parked = False
+        if self.parked:
+            self.parked = False
             self._greenlet.switch()
 
 

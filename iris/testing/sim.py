@@ -19,7 +19,7 @@ from iris.facade import Facade
 from iris.lowlevel import PyRuntime
 from iris.run.bed import GreenletBed
 from iris.run.carrier import Carrier
-from iris.run.context import Place, enter, here, leave
+from iris.run.context import Place, Sleeper, enter, here, leave
 from iris.run.simhub import ManualClock, SimHub
 from iris.run.waiter import Waiter
 from iris.runtime import Runtime
@@ -45,6 +45,10 @@ class _Driver:
             raise IrisError("the simulation waits for something that nothing in it can bring about")
         self._hub.move_to(due)
 
+    def remind(self, delay_s: float, sleeper: Sleeper) -> None:
+        """Call `sleeper.expire()` after some virtual seconds."""
+        sleeper.timer = self.later(delay_s, sleeper.expire)
+
     def run_until_idle(self, steps_max: int = 1_000_000) -> int:
         """Run turns until none is ready; returns how many steps."""
         for steps in range(steps_max):
@@ -62,6 +66,19 @@ class _Driven(Facade):
         """As `Runtime.send`; under policy `block` the simulation runs until there is room."""
         with self._driving():
             return bool(self._system.delivery.send(pid, data))
+
+    def ask(self, pid: int, data: Any, timeout_s: float) -> Any:
+        """As `Runtime.ask`, in virtual time."""
+        with self._driving():
+            return super().ask(pid, data, timeout_s)
+
+    async def ask_async(self, *_: Any) -> Any:
+        """Not in a simulation, whose time is not that of the loop; see `ask`."""
+        raise IrisError("a simulated runtime cannot be awaited; call ask() outside the loop")
+
+    async def send_async(self, *_: Any) -> bool:
+        """Not in a simulation; see `send`."""
+        raise IrisError("a simulated runtime cannot be awaited; call send() outside the loop")
 
     def get_messages(self, pid: int) -> list[Any]:
         """As `Runtime.get_messages`."""
@@ -104,7 +121,7 @@ class _SimInner(_Driven, PyRuntime):
     def __init__(self, system: System, driver: _Driver) -> None:
         self._driver = driver
         super().__init__(system)
-        del self.send
+        del self.send, self.ask
 
 
 class SimRuntime(_Driven, Runtime):
@@ -134,8 +151,8 @@ class SimRuntime(_Driven, Runtime):
         self._start(system)
         self._driver = _Driver(self._hub, system.carrier)
         system.closing.start = self._start_beside
-        # `send` has to be the method, which may have to drive the simulation.
-        del self.send
+        # These have to be the methods, which may have to drive the simulation.
+        del self.send, self.ask
         self._inner = _SimInner(system, self._driver)
 
     def _start_beside(self, entry: Callable[[], None]) -> None:

@@ -1,0 +1,4 @@
+"""Meeting other ways of running code: asyncio.
+
+aio: calls that a coroutine awaits.
+"""

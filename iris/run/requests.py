@@ -1,0 +1,171 @@
+"""Requests: who owes an answer to whom, from the mailbox to the answer or the end.
+
+A request is offered to a mailbox like any message, and from then on stands in the books of
+the cell that owes the answer; the wait of its asker is an edge among the waits. Both are
+written under the table lock, together, so that an end settles all that is owed and a circle
+is never missed. This module refuses to wait: that is `Asking`'s.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from iris.core.cell import ActorCell, control_of
+from iris.core.mailbox import CLOSED, Bound, Ticket, Verdict
+from iris.core.messages import Request
+from iris.core.table import Table
+from iris.core.tally import Fates
+from iris.core.waits import Waits
+from iris.errors import ActorDead, IrisError, LimitReached
+from iris.run.delivery import Delivery, Seen
+
+
+class Requests:
+    """The open questions of one runtime. From any thread; nothing blocks."""
+
+    def __init__(self, table: Table, delivery: Delivery, waits: Waits, fates: Fates) -> None:
+        self._lock = table.lock
+        self._delivery = delivery
+        self._waits = waits
+        self._fates = fates
+
+    def put(self, cell: ActorCell, request: Request, waits: bool, seen: Seen = ()) -> Verdict:
+        """Offer a message whose sender waits for the answer. Never blocks.
+
+        Args:
+            cell: the receiver, which owes the answer from now on.
+            request: the message in its envelope.
+            waits: whether it may stand in the line of a full mailbox with policy `block`.
+            seen: the mailboxes that had no room for it before.
+
+        Returns:
+            ACCEPTED; WAIT when it stands in the line; REFUSED or CLOSED, and then nobody
+            owes the answer.
+        """
+        with self._lock:
+            admission = cell.admission
+            if admission is not CLOSED:
+                self.owe(cell, request)
+                cell.control.asks += 1  # type: ignore[union-attr]
+                cell.special = True
+                if type(admission) is not Bound:
+                    cell.user.append(request)
+        if type(admission) is Bound:
+            return self._put_bounded(cell, admission, request, waits, seen)
+        if admission is CLOSED:
+            self._delivery.act(cell, admission, request, Verdict.CLOSED, seen)
+            return Verdict.CLOSED
+        next(self._fates.accepted.numbers)
+        self._delivery.poke(cell)
+        return Verdict.ACCEPTED
+
+    def _put_bounded(
+        self, cell: ActorCell, bound: Bound, request: Request, waits: bool, seen: Seen
+    ) -> Verdict:
+        ticket = Ticket(request, self._line_settler(cell, request)) if waits else None
+        verdict = bound.offer(cell.user, request, ticket)
+        if verdict is Verdict.WAIT and waits:
+            return verdict
+        if verdict is Verdict.WAIT:
+            verdict = Verdict.REFUSED
+        if verdict in (Verdict.REFUSED, Verdict.CLOSED, Verdict.REDIRECT):
+            self._take_back(cell, request)
+        if verdict is Verdict.REDIRECT:
+            return self._redirect(bound, request, (*seen, cell.pid))
+        taken = self._delivery.act(cell, bound, request.message, verdict, seen)
+        return Verdict.ACCEPTED if taken else verdict
+
+    def _redirect(self, bound: Bound, request: Request, seen: Seen) -> Verdict:
+        target = self._delivery.target(bound, seen)
+        if target is None:
+            self._fates.refused.add()
+            return Verdict.REFUSED
+        self._fates.redirected.add()
+        return self.put(target, request, False, seen)
+
+    def _line_settler(self, cell: ActorCell, request: Request) -> Callable[[Verdict], Any]:
+        """What becomes of a request that stands in the line of a full mailbox."""
+
+        def settle(verdict: Verdict) -> None:
+            if verdict is Verdict.ACCEPTED:
+                self._fates.accepted.add()
+                return
+            self._take_back(cell, request)
+            try:
+                if verdict is Verdict.RETRY:
+                    verdict = self.put(cell, request, True)
+                else:
+                    self._fates.undeliverable.add()
+                if verdict not in (Verdict.ACCEPTED, Verdict.WAIT):
+                    raise refusal(cell.pid, verdict)
+            except IrisError as error:
+                request.settle((False, error))
+
+        return settle
+
+    def _take_back(self, cell: ActorCell, request: Request) -> None:
+        """The request does not lie in the lane of this cell, nor will it."""
+        with self._lock:
+            control_of(cell).asks -= 1
+            self.release(request)
+
+    def owe(self, cell: ActorCell, request: Request) -> None:
+        """From now on this actor owes the answer. Under the table lock.
+
+        Raises:
+            AskCycle: the asker would wait for itself; nothing has changed.
+        """
+        control = cell.control or control_of(cell)
+        if not request.over:
+            if request.asker:
+                self._waits.begin_ask(request.asker, cell.pid)
+            control.asked[request] = None
+            request.target = cell
+
+    def release(self, request: Request) -> None:
+        """Nobody owes this answer any more; its asker waits for nobody. Under the table lock."""
+        self._waits.end(request.asker)
+        cell, request.target = request.target, None
+        if cell is not None:
+            cell.control.asked.pop(request, None)
+
+    def release_all(self, cell: ActorCell) -> list[Request]:
+        """Release what an ending actor owes; the askers have to be told. Under the table lock."""
+        control = cell.control
+        if control is None or not control.asked:
+            return []
+        requests = list(control.asked)
+        for request in requests:
+            self.release(request)
+        return requests
+
+    def withdraw(self, request: Request) -> None:
+        """The asker has given up: a request that stands in a line leaves it."""
+        with self._lock:
+            cell = request.target
+            bound = None if cell is None else cell.admission
+            if type(bound) is Bound and bound.withdraw_message(request):
+                self._take_back(cell, request)
+                self._fates.refused.add()
+            else:
+                self.release(request)
+            request.over = True
+
+    def dropped(self, cell: ActorCell, request: Request) -> None:
+        """A full mailbox has dropped the question for a newer message."""
+        self._take_back(cell, request)
+        request.settle((False, _full(cell.pid)))
+
+
+def refusal(pid: int, verdict: Verdict) -> IrisError:
+    """The error of an ask that the mailbox of this actor did not accept."""
+    if verdict is Verdict.CLOSED:
+        return ActorDead(f"actor {pid} has ended or is stopping and answers nobody")
+    return _full(pid)
+
+
+def _full(pid: int) -> IrisError:
+    return LimitReached(
+        f"the bounded mailbox of actor {pid} is full and the question was dropped; ask less,"
+        " raise its capacity, or choose the policy 'block'"
+    )
