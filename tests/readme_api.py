@@ -19,6 +19,7 @@ BEGIN, END = "<!-- api:begin -->", "<!-- api:end -->"
 
 RUNTIME: dict[str, list[str]] = {
     "Messages": ["send", "send_named", "get_messages", "mailbox_size", "set_overflow_policy"],
+    "Questions and answers": ["ask", "reply", "forward", "ask_async", "send_async"],
     "Spawning": [
         "spawn",
         "spawn_py_handler_bounded",
@@ -77,6 +78,7 @@ RUNTIME: dict[str, list[str]] = {
 
 FUNCTIONS = (
     "current",
+    "reply",
     "pause",
     "spawn_child_pool",
     "serialize_args",

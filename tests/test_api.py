@@ -21,6 +21,11 @@ from iris.testing import SimRuntime
 COMMON = """
 send(pid, data)
 send_named(name, data)
+ask(pid, data, timeout_s)
+ask_async(pid, data, timeout_s)
+send_async(pid, data)
+reply(data, to=None)
+forward(pid, data)
 get_messages(pid)
 stop(pid)
 stop_after_drain(pid, timeout_s)

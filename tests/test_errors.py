@@ -17,6 +17,8 @@ PARENTS = {
     "RuntimeClosed": errors.IrisError,
     "WouldDeadlock": errors.IrisError,
     "InternalError": errors.IrisError,
+    "AskCycle": errors.WouldDeadlock,
+    "AskTimeout": errors.IrisError,
     "ActorCrash": Exception,
     "ActorStopped": BaseException,
 }

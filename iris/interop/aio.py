@@ -76,12 +76,12 @@ class Aio:
     async def ask(self, pid: int, data: Any, timeout_s: float) -> Any:
         """Send a message and await the answer."""
         timeout_s = checked_timeout(timeout_s)
-        check_pid(pid)
+        cell = self._asking.asked(pid)
         waiter = LoopWaiter()
         request = Request(owned(data), 0, waiter.settle)
         began_s = monotonic()
         try:
-            self._asking.put(pid, request)
+            self._asking.put(cell, request)
             await waiter.wait(timeout_s)
         finally:
             if not waiter.done:

@@ -58,13 +58,14 @@ class Asking:
         """Send a message and wait for the answer."""
         if type(timeout_s) is not float or not timeout_s > 0:
             timeout_s = checked_timeout(timeout_s)
+        cell = self.asked(pid)
         place = here()
         waiter = Waiter(place)
         asker = 0 if place is None else self._table.pid_of(place.cell)
         request = Request(owned(data), asker, waiter.settle)
         began_s = self._clock()
         try:
-            self.put(pid, request)
+            self.put(cell, request)
             waiter.wait(timeout_s)
         finally:
             if not waiter.done:
@@ -73,11 +74,11 @@ class Asking:
             raise self.too_late(pid, self._clock() - began_s)
         return opened(waiter.value)
 
-    def put(self, pid: int, request: Request) -> None:
-        """Put a question into a mailbox, or into the line in front of it.
+    def asked(self, pid: int) -> ActorCell:
+        """The actor to ask. Takes no lock: in a forked child it raises before any is touched.
 
         Raises:
-            ActorDead, LimitReached, AskCycle: it was not accepted.
+            ActorDead: there is none with this pid (any more).
         """
         cell = self._table.get(pid) if type(pid) is int else None
         if cell is None:
@@ -85,9 +86,17 @@ class Asking:
             self._check_open()
             self._fates.undeliverable.add()
             raise ActorDead(f"actor {pid} has ended or never existed, and answers nobody")
+        return cell
+
+    def put(self, cell: ActorCell, request: Request) -> None:
+        """Put a question into a mailbox, or into the line in front of it.
+
+        Raises:
+            ActorDead, LimitReached, AskCycle: it was not accepted.
+        """
         verdict = self._requests.put(cell, request, True)
         if verdict not in _TAKEN:
-            raise refusal(pid, verdict)
+            raise refusal(cell.pid, verdict)
 
     def too_late(self, pid: int, elapsed_s: float) -> AskTimeout:
         """The error of a question whose time is over."""

@@ -251,6 +251,7 @@ def test_a_send_from_the_del_of_a_dropped_message_keeps_the_bound() -> None:
     full.offer(SendsWhenDropped(full))
     full.offer("a")
     full.offer("b")
+    assert len(full.bound.take_evicted()) == 1
     gc.collect()
     assert [message for message, _ in full.told] == ["nested"]
     assert len(full.lane) <= 2

@@ -487,6 +487,11 @@ CALLS = {
     "is_alive": lambda: rt.is_alive(pid),
     "get_messages": lambda: rt.get_messages(observed),
     "link": lambda: rt.link(pid, observed),
+    "ask": lambda: rt.ask(pid, b"", 1),
+    "ask_async": lambda: awaited(rt.ask_async(pid, b"", 1)),
+    "send_async": lambda: awaited(rt.send_async(pid, b"")),
+    "reply": lambda: rt.reply(b""),
+    "forward": lambda: rt.forward(pid, b""),
     "unlink": lambda: rt.unlink(pid, observed),
     "monitor": lambda: rt.monitor(observed, pid),
     "demonitor": lambda: rt.demonitor(ref),
@@ -523,6 +528,12 @@ CALLS = {
     "remove_hook": lambda: rt.remove_hook("exit", print),
     "inner spawn": lambda: low.spawn_py_handler(print),
 }
+
+def awaited(coroutine):
+    try:
+        coroutine.send(None)
+    finally:
+        coroutine.close()
 
 def child():
     for name, call in CALLS.items():

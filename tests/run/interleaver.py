@@ -26,8 +26,8 @@ import greenlet
 
 # fmt: off
 SHARED = {
-    "admission", "control", "items", "marks", "pid", "policy", "ready", "sleeping", "special",
-    "state", "ties", "tickets",
+    "admission", "answered", "asked", "asks", "control", "items", "marks", "over", "pid", "policy",
+    "ready", "sleeping", "special", "state", "target", "ties", "tickets",
 }
 """Attributes before whose every load and store a thread may be preempted."""
 
@@ -41,8 +41,9 @@ CONTAINERS = {"_calls", "cells", "items", "lane", "rest", "runqueue", "slots", "
 """Names of containers whose truth or items are looked at."""
 
 INSTRUMENTED = {
-    "core.cell", "core.mailbox", "core.table", "run.bed", "run.carrier", "run.delivery",
-    "run.lifecycle", "run.pull", "run.push", "run.registry", "run.swapping", "run.turn",
+    "core.cell", "core.mailbox", "core.table", "core.waits", "run.asking", "run.bed",
+    "run.carrier", "run.delivery", "run.lifecycle", "run.pull", "run.push", "run.registry",
+    "run.requests", "run.swapping", "run.turn",
 }
 """The modules of Iris in which threads may be preempted."""
 # fmt: on
@@ -168,6 +169,9 @@ class Iris:
             # The greenlets here are no threads that could have a hub.
             vars(importlib.import_module("iris.run.hub")).update(
                 port_of_thread=_nothing, drop_hub_of_thread=_nothing
+            )
+            vars(importlib.import_module("iris.run.waiter")).update(
+                monotonic=clock, sleep=lambda duration_s: _run.give_way()
             )
             self.assembly: Any = importlib.import_module("iris.assembly")
             self.config: Any = importlib.import_module("iris.config")
@@ -306,6 +310,14 @@ class Run:
         me.waits = until
         self.story.append(f"{me.name} waits")
         self._leave(me)
+
+    def give_way(self) -> None:
+        """The current thread waits for another without saying for what."""
+        me = self.current
+        others = [one for one in self.threads if one is not me and one.can_run()]
+        if me is not None and others and not self.closing:
+            self._next = others[0]
+            self._leave(me)
 
     def close(self) -> None:
         """Let go of all threads that have not come to their end; the hub's lets its own go."""
@@ -483,6 +495,8 @@ class World:
         self.carrier = self.system.carrier
         self.table = self.system.table
         self.send = self.system.delivery.send
+        self.waits = self.system.asking._requests._waits._for
+        # Which actor waits for which.
         self.carrier.attach(self.hub)
         self.hub.woken = False
         self.carrier.pump()

@@ -13,7 +13,7 @@ from .actors import bounded, end, fail
 
 
 def echo(rt: SimRuntime) -> int:
-    return rt.spawn(lambda message: rt.reply(message))
+    return rt.spawn(rt.reply)
 
 
 def answering(rt: SimRuntime, seen: list[Any]) -> Any:
@@ -38,12 +38,14 @@ def check_books(rt: SimRuntime) -> dict[str, int]:
     return stats
 
 
-# -- an answer ---------------------------------------------------------------------------------------
+# -- an answer -------------------------------------------------------------------------------------
 
 
 def test_an_answer_reaches_a_plain_caller() -> None:
     rt = SimRuntime()
-    assert rt.ask(rt.spawn(lambda message: rt.reply(message + b"!")), b"question", 1) == b"question!"
+    assert (
+        rt.ask(rt.spawn(lambda message: rt.reply(message + b"!")), b"question", 1) == b"question!"
+    )
     assert check_books(rt)["handled"] == 1
 
 
@@ -203,7 +205,7 @@ def test_a_handler_may_go_on_after_its_answer() -> None:
     assert done == [5.0]
 
 
-# -- no answer ---------------------------------------------------------------------------------------
+# -- no answer -------------------------------------------------------------------------------------
 
 
 def test_a_timeout_names_the_actor_the_time_and_the_queue() -> None:
@@ -422,7 +424,7 @@ def test_the_copy_of_a_spilled_question_is_a_plain_message() -> None:
     assert copies == [(3, False)]
 
 
-# -- circles -----------------------------------------------------------------------------------------
+# -- circles ---------------------------------------------------------------------------------------
 
 
 def test_an_actor_cannot_ask_itself() -> None:
@@ -496,7 +498,7 @@ def test_no_circle_is_seen_once_the_answer_was_given() -> None:
     assert sorted(seen) == ["first answer", "second answer"]
 
 
-# -- passing it on -----------------------------------------------------------------------------------
+# -- passing it on ---------------------------------------------------------------------------------
 
 
 def test_a_forwarded_question_is_answered_by_the_other() -> None:
@@ -581,7 +583,7 @@ def test_a_question_is_not_forwarded_to_who_waits_for_the_asker() -> None:
     assert seen == [iris.AskCycle, "myself"]
 
 
-# -- mistakes ----------------------------------------------------------------------------------------
+# -- mistakes --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("timeout_s", [0, -1, 0.0, float("nan")])
@@ -668,7 +670,7 @@ def test_after_shutdown_nothing_is_asked() -> None:
             call()
 
 
-# -- swaps, budgets, shutdown ------------------------------------------------------------------------
+# -- swaps, budgets, shutdown ----------------------------------------------------------------------
 
 
 def test_questions_and_swaps_keep_their_order() -> None:

@@ -231,6 +231,9 @@ EVERY_OTHER_CALL: dict[str, Callable[[SimRuntime, int], Any]] = {
     "spawn_child_with_mailbox": lambda rt, pid: rt.spawn_child_with_mailbox(pid, len),
     "spawn_child_pool": lambda rt, pid: rt.spawn_child_pool(pid, len, 2),
     "send_named": lambda rt, pid: rt.send_named("name", b""),
+    "ask": lambda rt, pid: rt.ask(pid, b"", 1),
+    "reply": lambda rt, pid: rt.reply(b""),
+    "forward": lambda rt, pid: rt.forward(pid, b""),
     "get_messages": lambda rt, pid: rt.get_messages(pid),
     "stop": lambda rt, pid: rt.stop(pid),
     "stop_after_drain": lambda rt, pid: rt.stop_after_drain(pid, 1),
@@ -284,7 +287,7 @@ def test_after_shutdown_every_other_call_raises_runtime_closed_with_the_mend(nam
 
 def test_the_list_of_calls_above_is_complete() -> None:
     of_the_simulation = {"advance", "now", "run_until_idle", "sleep", "step"}
-    asked_elsewhere = {"send", "shutdown", "self_pid"}
+    asked_elsewhere = {"send", "shutdown", "self_pid", "ask_async", "send_async"}
     public = {name for name in dir(SimRuntime) if not name.startswith("_")}
     assert public - of_the_simulation - asked_elsewhere <= set(EVERY_OTHER_CALL)
 

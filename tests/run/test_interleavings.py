@@ -505,6 +505,135 @@ def a_pull_actor_returns_while_it_is_stopped(world: World) -> Callable[[], None]
     return all_gone(world)
 
 
+def asks(world: World, pid: int, message: Any, answers: list[Any]) -> Callable[[], None]:
+    """What a thread or a handler does that asks: it keeps the answer, or the kind of the error."""
+
+    def body() -> None:
+        try:
+            answers.append(world.system.asking.ask(pid, message, 10))
+        except world.iris.errors.IrisError as error:
+            answers.append(type(error).__name__)
+
+    return body
+
+
+def echoes(world: World, act: Callable[[Any], Any] = lambda message: None) -> int:
+    """An actor that answers with the message."""
+
+    def answer(message: Any) -> None:
+        act(message)
+        world.system.asking.reply(message)
+
+    pid: int = world.system.spawning.push(world.handler(act=answer))
+    return pid
+
+
+def answered(world: World, answers: list[Any], *allowed: list[Any]) -> Callable[[], None]:
+    """A check: the answers are one of these lists, and nobody owes anything.
+
+    Where a thread asks, its time may be over at any moment.
+    """
+
+    def check() -> None:
+        assert answers in (*allowed, ["AskTimeout"]), answers
+        assert world.waits == {}
+        for cell in world.table.cells():
+            if cell.control is not None:
+                assert not cell.control.asked
+                assert cell.control.asks == 0
+
+    return check
+
+
+def an_actor_is_asked(world: World) -> Callable[[], None]:
+    pid, answers = echoes(world), []
+    world.thread("a", asks(world, pid, 1, answers))
+    world.thread("b", sends(world, pid, 2))
+    return answered(world, answers, [1])
+
+
+def an_asked_actor_is_stopped(world: World) -> Callable[[], None]:
+    pid, answers = echoes(world), []
+    world.thread("a", asks(world, pid, 1, answers))
+    world.thread("stop", lambda: world.system.registry.stop(pid))
+    return answered(world, answers, [1], ["ActorDead"])
+
+
+def an_asked_actor_raises(world: World) -> Callable[[], None]:
+    def act(message: Any) -> None:
+        raise ValueError(message)
+
+    pid, answers = echoes(world, act), []
+    world.thread("a", asks(world, pid, 1, answers))
+    world.thread("b", sends(world, pid, 2))
+    return answered(world, answers, ["ActorDead"])
+
+
+def two_actors_ask_each_other(world: World) -> Callable[[], None]:
+    answers: list[Any] = []
+    pids: list[int] = []
+
+    def asking(other: int) -> Callable[[Any], None]:
+        def act(message: Any) -> None:
+            if message == "go":
+                asks(world, pids[other], "back", answers)()
+            else:
+                world.system.asking.reply("here")
+
+        return act
+
+    pids += [world.system.spawning.push(world.handler(key, asking(1 - key))) for key in (0, 1)]
+    world.thread("a", sends(world, pids[0], "go"))
+    world.thread("b", sends(world, pids[1], "go"))
+    return answered(world, answers, ["here", "here"], ["AskCycle", "here"], ["here", "AskCycle"])
+
+
+def a_question_is_forwarded_beside_ends(world: World) -> Callable[[], None]:
+    target, answers = echoes(world), []
+
+    def act(message: Any) -> None:
+        if not world.system.asking.forward(target, message):
+            world.system.asking.reply("refused")
+
+    front = world.system.spawning.push(world.handler(7, act))
+    world.thread("a", asks(world, front, 1, answers))
+    world.thread("stop", lambda: world.system.registry.stop(target))
+    return answered(world, answers, [1], ["refused"], ["ActorDead"])
+
+
+def a_full_mailbox_is_asked(world: World) -> Callable[[], None]:
+    """With room for one and a line in front of it; the stop comes at any moment."""
+    answers: list[Any] = []
+    pid = world.system.spawning.bounded(world.handler(act=world.system.asking.reply), 100, 1)
+    world.system.bounds.set_policy(pid, "block")
+    world.thread("a", asks(world, pid, 1, answers))
+    world.send(pid, 2)
+    world.thread("stop", lambda: world.system.registry.stop(pid))
+    return answered(world, answers, [1], ["ActorDead"])
+
+
+def a_question_is_dropped(world: World) -> Callable[[], None]:
+    answers: list[Any] = []
+    pid = world.system.spawning.bounded(world.handler(act=world.system.asking.reply), 100, 1)
+    world.system.bounds.set_policy(pid, "dropold")
+    world.thread("a", asks(world, pid, 1, answers))
+    world.thread("b", sends(world, pid, 2))
+    return answered(world, answers, [1], ["LimitReached"])
+
+
+def a_pull_actor_is_asked(world: World) -> Callable[[], None]:
+    answers: list[Any] = []
+
+    def body(mailbox: Any) -> None:
+        for _ in range(2):
+            world.system.asking.reply(mailbox.recv())
+
+    pid = world.system.spawning.mailbox(body)
+    world.thread("a", asks(world, pid, 1, answers))
+    world.send(pid, 2)
+    return answered(world, answers, [1])
+
+
 def bug(scenario: Scenario, preemptions: int, reason: str) -> Any:
     return pytest.param(scenario, preemptions, marks=pytest.mark.xfail(strict=True, reason=reason))
 
@@ -550,6 +679,14 @@ def bug(scenario: Scenario, preemptions: int, reason: str) -> Any:
         (a_pull_actor_is_stopped, 1),
         (a_pull_actor_returns, 1),
         (a_pull_actor_returns_while_it_is_stopped, 2),
+        (an_actor_is_asked, 1),
+        (an_asked_actor_is_stopped, 1),
+        (an_asked_actor_raises, 1),
+        (two_actors_ask_each_other, 1),
+        (a_question_is_forwarded_beside_ends, 1),
+        (a_full_mailbox_is_asked, 1),
+        (a_question_is_dropped, 1),
+        (a_pull_actor_is_asked, 1),
     ],
 )
 def test_no_order_of_steps_breaks_a_rule(iris: Iris, scenario: Scenario, preemptions: int) -> None:
