@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         RuntimeClosed,
         WouldDeadlock,
     )
+    from iris.interop.buffers import allocate_buffer
     from iris.lowlevel import PyRuntime
     from iris.run.context import current, pause
     from iris.run.pull import PyMailbox
@@ -52,6 +53,7 @@ __all__ = [
     "RuntimeClosed",
     "WouldDeadlock",
     "__version__",
+    "allocate_buffer",
     "current",
     "deserialize_args",
     "pause",
@@ -66,6 +68,7 @@ _HOMES = {
     "PyRuntime": "iris.lowlevel",
     "PySystemMessage": "iris.core.messages",
     "Runtime": "iris.runtime",
+    "allocate_buffer": "iris.interop.buffers",
     "current": "iris.run.context",
     "deserialize_args": "iris.work",
     "pause": "iris.run.context",

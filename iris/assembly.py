@@ -24,6 +24,7 @@ from iris.core.tally import Fates
 from iris.core.timers import Timers
 from iris.core.waits import Waits
 from iris.errors import BadInput, LimitReached, RuntimeClosed
+from iris.interop.buffers import Buffers
 from iris.observe.hooks import Hooks
 from iris.observe.snapshot import Snapshot
 from iris.run import process
@@ -35,6 +36,7 @@ from iris.run.closing import Closing
 from iris.run.context import Place
 from iris.run.delivery import Delivery
 from iris.run.hub import GeventHub, leave_hub, prepare, run_hub
+from iris.run.lazy import LazyRunner
 from iris.run.lifecycle import Lifecycle
 from iris.run.log import Log
 from iris.run.native import allocate_lock, new_rlock, start_thread
@@ -67,6 +69,7 @@ class System:
     """The parts of one runtime, as the facades see them."""
 
     bounds: Bounds
+    buffers: Buffers
     closing: Closing
     delivery: Delivery
     hooks: Hooks
@@ -77,7 +80,7 @@ class System:
     timing: Timing
 
     PARTS = (
-        "bounds", "hooks", "registry", "snapshot", "spawning", "swapping", "timing",
+        "bounds", "buffers", "hooks", "registry", "snapshot", "spawning", "swapping", "timing",
     )  # fmt: skip
 
     def __init__(self, config: Config) -> None:
@@ -216,14 +219,16 @@ def assemble(
 
     pull = PullShared(lifecycle, make_bedroom(carrier, runtime), clock, swapping.apply)
     push = PushRunner(carrier)
+    lazy = LazyRunner(push, table, delivery, lifecycle, clock)
 
     def pulled() -> list[tuple[int, ActorCell]]:
         return [(runner.received, runner.cell) for runner in list(pull.living.values())]
 
     system.bounds, system.delivery, system.hooks = Bounds(table), delivery, hooks
     system.registry, system.swapping, system.timing = registry, swapping, timing
+    system.buffers = Buffers(delivery.send_uncopied)
     system.snapshot = Snapshot(table, fates, lifecycle.orphans, lambda: carrier.handled, pulled)
-    system.spawning = Spawning(lifecycle, table, delivery, registry, push, pull)
+    system.spawning = Spawning(lifecycle, table, delivery, registry, push, pull, lazy)
     system.closing = Closing(
         table, fates, lifecycle, carrier, pulled, clock, runtime, system.closed
     )

@@ -18,9 +18,17 @@ README = Path(__file__).resolve().parents[1] / "README.md"
 BEGIN, END = "<!-- api:begin -->", "<!-- api:end -->"
 
 RUNTIME: dict[str, list[str]] = {
-    "Messages": ["send", "send_named", "get_messages", "mailbox_size", "set_overflow_policy"],
+    "Messages": [
+        "send",
+        "send_named",
+        "send_buffer",
+        "get_messages",
+        "mailbox_size",
+        "set_overflow_policy",
+    ],
     "Spawning": [
         "spawn",
+        "spawn_virtual",
         "spawn_py_handler_bounded",
         "spawn_with_mailbox",
         "spawn_observed_handler",
@@ -78,6 +86,7 @@ RUNTIME: dict[str, list[str]] = {
 FUNCTIONS = (
     "current",
     "pause",
+    "allocate_buffer",
     "spawn_child_pool",
     "serialize_args",
     "deserialize_args",

@@ -21,6 +21,7 @@ from iris.testing import SimRuntime
 COMMON = """
 send(pid, data)
 send_named(name, data)
+send_buffer(pid, buffer_id)
 get_messages(pid)
 stop(pid)
 stop_after_drain(pid, timeout_s)
@@ -70,6 +71,7 @@ SIGNATURES = {
     "Runtime": COMMON
     + """
 spawn(handler, budget=100, *, trap_exit=False)
+spawn_virtual(handler, budget=100, idle_timeout_ms=None, *, trap_exit=False)
 spawn_child(parent, handler, budget=100, *, trap_exit=False)
 spawn_child_with_budget(parent, handler, budget, *, trap_exit=False)
 spawn_child_handler_with_budget(parent, handler, budget, *, trap_exit=False)
@@ -77,6 +79,7 @@ spawn_child_handler_with_budget(parent, handler, budget, *, trap_exit=False)
     "PyRuntime": COMMON
     + """
 spawn_py_handler(handler, budget)
+spawn_virtual_py_handler(handler, budget=100, idle_timeout_ms=None)
 spawn_child_py_handler(parent, handler, budget=100)
 """,
     "PyMailbox": """
@@ -84,6 +87,7 @@ recv(timeout=None)
 selective_recv(matcher, timeout=None)
 """,
     "": """
+allocate_buffer(size)
 spawn_child_pool(rt, parent, size, handler=None)
 deserialize_args(data)
 serialize_args(*args)

@@ -106,6 +106,17 @@ class Delivery:
             return self._missing(pid)
         return self._admit(cell, data, False, ())
 
+    def send_uncopied(self, pid: int, data: Any) -> bool:
+        """Send as users do, but pass a buffer on as it is; nobody may write to it any more."""
+        cell = self._table.get(pid)
+        if cell is None:
+            return self._missing(pid)
+        try:
+            return self._admit(cell, data, True, ())
+        except BaseException:
+            self.insist(cell)
+            raise
+
     def system(self, cell: ActorCell, message: Any) -> bool:
         """Put a system message into the system lane; False when the actor is dead."""
         with self._table.lock:
@@ -113,6 +124,8 @@ class Delivery:
                 return False
             control_of(cell).items.append(message)
             cell.special = True
+            if cell.spec.idle_timeout_s is not None:
+                cell.runner.start(cell)
         self.poke(cell)
         return True
 
@@ -175,6 +188,9 @@ class Delivery:
                 taken = self._wait(cell, data)
             else:
                 taken = self._act(cell, admission, data, Verdict.REFUSED, seen)
+        elif verdict is Verdict.DORMANT:
+            cell.runner.start(cell)
+            return self._admit(cell, data, local, seen)
         else:
             taken = self._act(cell, admission, data, verdict, seen)
         if stops and taken and verdict is not Verdict.REDIRECT:
