@@ -189,8 +189,10 @@ class Delivery:
             else:
                 taken = self._act(cell, admission, data, Verdict.REFUSED, seen)
         elif verdict is Verdict.DORMANT:
-            cell.runner.start(cell)
-            return self._admit(cell, data, local, seen)
+            with self._table.lock:
+                # In one step: between the two, a short idle time might be over.
+                cell.runner.start(cell)
+                return self._admit(cell, data, local, seen)
         else:
             taken = self._act(cell, admission, data, verdict, seen)
         if stops and taken and verdict is not Verdict.REDIRECT:

@@ -26,7 +26,7 @@ import greenlet
 
 # fmt: off
 SHARED = {
-    "admission", "control", "items", "marks", "pid", "policy", "ready", "sleeping", "special",
+    "admission", "closed", "control", "items", "latest", "marks", "pid", "policy", "ready", "sleeping", "special",
     "state", "ties", "tickets",
 }
 """Attributes before whose every load and store a thread may be preempted."""
@@ -41,8 +41,8 @@ CONTAINERS = {"_calls", "cells", "items", "lane", "rest", "runqueue", "slots", "
 """Names of containers whose truth or items are looked at."""
 
 INSTRUMENTED = {
-    "core.cell", "core.mailbox", "core.table", "run.bed", "run.carrier", "run.delivery",
-    "run.lifecycle", "run.pull", "run.push", "run.registry", "run.swapping", "run.turn",
+    "core.cell", "core.idle", "core.mailbox", "core.table", "run.bed", "run.carrier",
+    "run.delivery", "run.lazy", "run.lifecycle", "run.pull", "run.push", "run.registry", "run.swapping", "run.turn",
 }
 """The modules of Iris in which threads may be preempted."""
 # fmt: on
