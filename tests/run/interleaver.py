@@ -26,8 +26,8 @@ import greenlet
 
 # fmt: off
 SHARED = {
-    "admission", "closed", "control", "items", "latest", "marks", "pid", "policy", "ready", "sleeping", "special",
-    "state", "ties", "tickets",
+    "admission", "closed", "control", "items", "latest", "marks", "pid", "policy", "ready",
+    "sleeping", "special", "state", "ties", "tickets",
 }
 """Attributes before whose every load and store a thread may be preempted."""
 
@@ -42,7 +42,8 @@ CONTAINERS = {"_calls", "cells", "items", "lane", "rest", "runqueue", "slots", "
 
 INSTRUMENTED = {
     "core.cell", "core.idle", "core.mailbox", "core.table", "run.bed", "run.carrier",
-    "run.delivery", "run.lazy", "run.lifecycle", "run.pull", "run.push", "run.registry", "run.swapping", "run.turn",
+    "run.delivery", "run.lazy", "run.lifecycle", "run.pull", "run.push", "run.registry",
+    "run.swapping", "run.turn",
 }
 """The modules of Iris in which threads may be preempted."""
 # fmt: on
