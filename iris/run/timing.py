@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Callable, Optional, Union
 
+from iris.core.book import strike
 from iris.core.cell import DEAD, STOPPING
-from iris.core.links import ties_of
+from iris.core.links import loosen, ties_of
 from iris.core.table import Table
 from iris.core.timers import Timer, Timers
 from iris.errors import BadInput
@@ -85,7 +86,8 @@ class Timing:
     def _untie(self, timer: Timer) -> None:
         cell = self._table.get(timer.pid)
         if cell is not None and cell.ties is not None:
-            cell.ties.timers.pop(timer.id, None)
+            strike(cell.ties.timers, timer.id)
+            loosen(cell)
 
 
 def millis(name: str, value: object, zero: bool) -> float:
