@@ -161,7 +161,7 @@ def test_an_actor_that_watches_itself_is_told_once() -> None:
     assert not ties_of(cell).watching
 
 
-# -- loosening ---------------------------------------------------------------------------------------
+# -- loosening -------------------------------------------------------------------------------------
 
 
 def test_the_last_tie_that_goes_takes_the_ties_along() -> None:
