@@ -26,6 +26,9 @@ from iris.run.waiter import Waiter
 _COPIED = (bytearray, memoryview)
 # Buffers that somebody may change or free after the send.
 
+_WAIT, _DORMANT = Verdict.WAIT, Verdict.DORMANT
+# Read from the enum they cost 30 ns each.
+
 Send = Callable[[int, Any], bool]
 Seen = tuple[int, ...]
 
@@ -183,12 +186,12 @@ class Delivery:
             verdict = Verdict.ACCEPTED
         else:
             verdict = admission.offer(cell.user, data)
-        if verdict is Verdict.WAIT:
+        if verdict is _WAIT:
             if local and not seen:
                 taken = self._wait(cell, data)
             else:
                 taken = self._act(cell, admission, data, Verdict.REFUSED, seen)
-        elif verdict is Verdict.DORMANT:
+        elif verdict is _DORMANT:
             with self._table.lock:
                 # In one step: between the two, a short idle time might be over.
                 cell.runner.start(cell)
