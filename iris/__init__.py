@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         RuntimeClosed,
         WouldDeadlock,
     )
+    from iris.interop.buffers import allocate_buffer
     from iris.lowlevel import PyRuntime
     from iris.run.context import current, pause, reply
     from iris.run.pull import PyMailbox
@@ -56,6 +57,7 @@ __all__ = [
     "RuntimeClosed",
     "WouldDeadlock",
     "__version__",
+    "allocate_buffer",
     "current",
     "deserialize_args",
     "pause",
@@ -71,6 +73,7 @@ _HOMES = {
     "PyRuntime": "iris.lowlevel",
     "PySystemMessage": "iris.core.messages",
     "Runtime": "iris.runtime",
+    "allocate_buffer": "iris.interop.buffers",
     "current": "iris.run.context",
     "deserialize_args": "iris.work",
     "pause": "iris.run.context",

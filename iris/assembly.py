@@ -25,6 +25,7 @@ from iris.core.timers import Timers
 from iris.core.waits import Waits
 from iris.errors import BadInput, LimitReached, RuntimeClosed
 from iris.interop.aio import Aio
+from iris.interop.buffers import Buffers
 from iris.observe.hooks import Hooks
 from iris.observe.snapshot import Snapshot
 from iris.run import process
@@ -37,6 +38,7 @@ from iris.run.closing import Closing
 from iris.run.context import Place
 from iris.run.delivery import Delivery
 from iris.run.hub import GeventHub, leave_hub, prepare, run_hub
+from iris.run.lazy import LazyRunner
 from iris.run.lifecycle import Lifecycle
 from iris.run.log import Log
 from iris.run.native import allocate_lock, new_rlock, start_thread
@@ -72,6 +74,7 @@ class System:
     aio: Aio
     asking: Asking
     bounds: Bounds
+    buffers: Buffers
     closing: Closing
     delivery: Delivery
     hooks: Hooks
@@ -82,8 +85,8 @@ class System:
     timing: Timing
 
     PARTS = (
-        "aio", "asking", "bounds", "hooks", "registry", "snapshot", "spawning", "swapping",
-        "timing",
+        "aio", "asking", "bounds", "buffers", "hooks", "registry", "snapshot", "spawning",
+        "swapping", "timing",
     )  # fmt: skip
 
     def __init__(self, config: Config) -> None:
@@ -224,6 +227,7 @@ def assemble(
 
     pull = PullShared(lifecycle, make_bedroom(carrier, runtime), clock, swapping.apply)
     push = PushRunner(carrier)
+    lazy = LazyRunner(push, table, delivery, lifecycle, clock)
 
     def pulled() -> list[tuple[int, ActorCell]]:
         return [(runner.received, runner.cell) for runner in list(pull.living.values())]
@@ -234,8 +238,9 @@ def assemble(
     system.aio = Aio(table, delivery, requests, system.asking)
     system.bounds, system.delivery, system.hooks = Bounds(table), delivery, hooks
     system.registry, system.swapping, system.timing = registry, swapping, timing
+    system.buffers = Buffers(delivery.send_uncopied)
     system.snapshot = Snapshot(table, fates, lifecycle.orphans, lambda: carrier.handled, pulled)
-    system.spawning = Spawning(lifecycle, table, delivery, registry, push, pull)
+    system.spawning = Spawning(lifecycle, table, delivery, registry, push, pull, lazy)
     system.closing = Closing(
         table, fates, lifecycle, carrier, pulled, clock, runtime, system.closed
     )

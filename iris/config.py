@@ -32,6 +32,12 @@ IDLE_CARRIERS_MAX = 64
 TIMERS_MAX = 4_000_000
 """Pending timers of a runtime; about 150 bytes each, so under 1 GiB at the worst."""
 
+BUFFER_BYTES_MAX = 1 << 30
+"""Of one buffer. More at once is a file, and a mistyped size should not take the machine."""
+
+BUFFERS_MAX = 65_536
+"""Buffers of a process that are neither sent nor released; more of them are a leak."""
+
 METADATA_TEXT_CHARS_MAX = 4096
 """An exception's text in exit metadata is cut here: it is a report, not a payload."""
 

@@ -136,6 +136,33 @@ class Facade:
         """
         return self._system.asking.forward(pid, data)
 
+    def send_buffer(self, pid: int, buffer_id: int) -> bool:
+        """Send a buffer of `iris.allocate_buffer` without copying it.
+
+        The handler gets a read-only memoryview of the memory that the sender has filled. An
+        accepted send spends the id and makes the sender's view unusable: a write through it
+        raises ValueError. What was made of that view before, a slice or an array, cannot be
+        taken back; writing through one is a data race with the handler.
+
+        Args:
+            pid: the receiver.
+            buffer_id: the id.
+
+        Returns:
+            True when the mailbox accepted it. False when it did not, and then the id and the
+            view are as good as before; or when the id names no buffer, because it was sent,
+            released or dropped, is being sent at this moment, or was never given out. Then
+            there is no message, so none is counted.
+
+        Raises:
+            TypeError, BadInput: `pid` cannot be a pid, `buffer_id` is not an int.
+            RuntimeError, WouldDeadlock: as for `send`.
+            RuntimeClosed: after shutdown.
+
+        From any thread, greenlet, handler, signal handler or `__del__`; blocks as `send` does.
+        """
+        return self._system.buffers.send(pid, buffer_id)
+
     def get_messages(self, pid: int) -> list[Any]:
         """Return and clear what an observed actor has received, oldest first.
 

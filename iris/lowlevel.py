@@ -31,3 +31,12 @@ class PyRuntime(SpawnFacade):
     ) -> int:
         """`Runtime.spawn_child`: make a push actor that ends with its parent."""
         return self._system.spawning.child(parent, handler, budget)
+
+    def spawn_virtual_py_handler(
+        self,
+        handler: Handler,
+        budget: int = BUDGET_DEFAULT,
+        idle_timeout_ms: Optional[float] = None,
+    ) -> int:
+        """`Runtime.spawn_virtual`: make an actor that begins with its first message."""
+        return self._system.spawning.virtual(handler, budget, idle_timeout_ms)

@@ -80,6 +80,39 @@ class Runtime(SpawnFacade):
         """
         return self._system.spawning.push(handler, budget, trap_exit=trap_exit)
 
+    def spawn_virtual(
+        self,
+        handler: Handler,
+        budget: int = BUDGET_DEFAULT,
+        idle_timeout_ms: Optional[float] = None,
+        *,
+        trap_exit: bool = False,
+    ) -> int:
+        """Make a virtual actor: a pid that becomes an actor with its first message.
+
+        Until then it costs what any idle push actor costs, and no idle time runs. A swap is
+        no message: it changes what the actor will be.
+
+        Args:
+            handler: as for `spawn`.
+            budget: messages per turn, at least 1.
+            idle_timeout_ms: milliseconds, more than 0. The actor ends with reason `Normal` when
+                they have passed since its latest message and it has nothing to do; where it is
+                still at work then, when they have passed since that work was done. Children end
+                with it, and timed messages still to come do not keep it. No accepted message
+                is lost by this end. None keeps the actor until it is stopped.
+            trap_exit: as for `spawn`. A system message counts as a message.
+
+        Returns:
+            The pid.
+
+        Raises:
+            TypeError, BadInput, RuntimeClosed: as for `spawn`; also for the idle time.
+
+        From any thread and handler; never blocks.
+        """
+        return self._system.spawning.virtual(handler, budget, idle_timeout_ms, trap_exit)
+
     # -- children ------------------------------------------------------------------------------
 
     def spawn_child(

@@ -18,10 +18,18 @@ README = Path(__file__).resolve().parents[1] / "README.md"
 BEGIN, END = "<!-- api:begin -->", "<!-- api:end -->"
 
 RUNTIME: dict[str, list[str]] = {
-    "Messages": ["send", "send_named", "get_messages", "mailbox_size", "set_overflow_policy"],
+    "Messages": [
+        "send",
+        "send_named",
+        "send_buffer",
+        "get_messages",
+        "mailbox_size",
+        "set_overflow_policy",
+    ],
     "Questions and answers": ["ask", "reply", "forward", "ask_async", "send_async"],
     "Spawning": [
         "spawn",
+        "spawn_virtual",
         "spawn_py_handler_bounded",
         "spawn_with_mailbox",
         "spawn_observed_handler",
@@ -80,6 +88,7 @@ FUNCTIONS = (
     "current",
     "reply",
     "pause",
+    "allocate_buffer",
     "spawn_child_pool",
     "serialize_args",
     "deserialize_args",

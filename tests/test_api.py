@@ -26,6 +26,7 @@ ask_async(pid, data, timeout_s)
 send_async(pid, data)
 reply(data, to=None)
 forward(pid, data)
+send_buffer(pid, buffer_id)
 get_messages(pid)
 stop(pid)
 stop_after_drain(pid, timeout_s)
@@ -75,6 +76,7 @@ SIGNATURES = {
     "Runtime": COMMON
     + """
 spawn(handler, budget=100, *, trap_exit=False)
+spawn_virtual(handler, budget=100, idle_timeout_ms=None, *, trap_exit=False)
 spawn_child(parent, handler, budget=100, *, trap_exit=False)
 spawn_child_with_budget(parent, handler, budget, *, trap_exit=False)
 spawn_child_handler_with_budget(parent, handler, budget, *, trap_exit=False)
@@ -82,6 +84,7 @@ spawn_child_handler_with_budget(parent, handler, budget, *, trap_exit=False)
     "PyRuntime": COMMON
     + """
 spawn_py_handler(handler, budget)
+spawn_virtual_py_handler(handler, budget=100, idle_timeout_ms=None)
 spawn_child_py_handler(parent, handler, budget=100)
 """,
     "PyMailbox": """
@@ -89,6 +92,7 @@ recv(timeout=None)
 selective_recv(matcher, timeout=None)
 """,
     "": """
+allocate_buffer(size)
 spawn_child_pool(rt, parent, size, handler=None)
 deserialize_args(data)
 serialize_args(*args)

@@ -102,6 +102,7 @@ NO_PIDS = [
 ]
 TAKES_A_PID: dict[str, Call] = {
     "send": lambda u, pid: u.rt.send(pid, b""),
+    "send_buffer": lambda u, pid: u.rt.send_buffer(pid, 1),
     "get_messages": lambda u, pid: u.rt.get_messages(pid),
     "stop": lambda u, pid: u.rt.stop(pid),
     "stop_after_drain": lambda u, pid: u.rt.stop_after_drain(pid, 1),
@@ -178,6 +179,8 @@ NO_HANDLERS = [
 ]
 TAKES_A_HANDLER: dict[str, Call] = {
     "spawn": lambda u, handler: u.rt.spawn(handler),
+    "spawn_virtual": lambda u, handler: u.rt.spawn_virtual(handler),
+    "spawn_virtual_py_handler": lambda u, handler: u.rt._inner.spawn_virtual_py_handler(handler),
     "spawn_py_handler_bounded": lambda u, handler: u.rt.spawn_py_handler_bounded(handler, 10, 1),
     "spawn_with_mailbox": lambda u, handler: u.rt.spawn_with_mailbox(handler),
     "spawn_child": lambda u, handler: u.rt.spawn_child(u.pid, handler),
@@ -220,6 +223,8 @@ TOO_LARGE = [(1 << 70, iris.BadInput, str(1 << 70), "limit")]
 
 TAKES_A_BUDGET: dict[str, Call] = {
     "spawn": lambda u, budget: u.rt.spawn(bool, budget),
+    "spawn_virtual": lambda u, budget: u.rt.spawn_virtual(bool, budget),
+    "spawn_virtual idle": lambda u, budget: u.rt.spawn_virtual(bool, budget, 5),
     "spawn_py_handler_bounded": lambda u, budget: u.rt.spawn_py_handler_bounded(bool, budget, 5),
     "spawn_with_mailbox": lambda u, budget: u.rt.spawn_with_mailbox(bool, budget),
     "spawn_observed_handler": lambda u, budget: u.rt.spawn_observed_handler(budget),
@@ -245,6 +250,7 @@ def test_what_cannot_be_a_budget(call: Call, value: Any, error: Any, parts: list
 TAKES_A_COUNT: dict[str, Call] = {
     "capacity": lambda u, capacity: u.rt.spawn_py_handler_bounded(bool, 10, capacity),
     "workers": lambda u, workers: u.rt.spawn_child_pool(u.pid, bool, workers),
+    "size": lambda u, size: iris.allocate_buffer(size),
     "workers of iris": lambda u, size: iris.spawn_child_pool(u.rt, u.pid, size),
 }
 
@@ -288,6 +294,14 @@ def test_an_interval_of_zero_is_refused() -> None:
     check(TAKES_MILLISECONDS["interval_ms"], 0, iris.BadInput, "interval_ms=0", "more than 0")
 
 
+@pairs(
+    {"idle_timeout_ms": lambda u, idle_ms: u.rt.spawn_virtual(bool, 100, idle_ms)},
+    [*NO_TIMES, (0, iris.BadInput, "=0"), (float("inf"), iris.BadInput, "inf", "1e+15")],
+)
+def test_what_cannot_be_an_idle_time(call: Call, value: Any, error: Any, parts: list[str]) -> None:
+    check(call, value, error, "idle_timeout_ms", *parts)
+
+
 TAKES_SECONDS: dict[str, Call] = {
     "join": lambda u, timeout_s: u.rt.join(u.pid, timeout_s),
     "join of the gone": lambda u, timeout_s: u.rt.join(u.pid + 100, timeout_s),
@@ -306,6 +320,7 @@ def test_what_cannot_be_seconds(call: Call, value: Any, error: Any, parts: list[
     {
         "cancel_timer": lambda u, timer: u.rt.cancel_timer(timer),
         "demonitor": lambda u, ref: u.rt.demonitor(ref),
+        "send_buffer": lambda u, buffer_id: u.rt.send_buffer(u.pid, buffer_id),
     },
     [(None, TypeError, "None"), *NOT_WHOLE],
 )
@@ -316,6 +331,7 @@ def test_what_cannot_be_an_id(call: Call, value: Any, error: Any, parts: list[st
 @pairs(
     {
         "spawn": lambda u, value: u.rt.spawn(bool, trap_exit=value),
+        "spawn_virtual": lambda u, value: u.rt.spawn_virtual(bool, trap_exit=value),
         "bounded": lambda u, value: u.rt.spawn_py_handler_bounded(bool, 10, 1, trap_exit=value),
         "spawn_child": lambda u, value: u.rt.spawn_child(u.pid, bool, trap_exit=value),
     },

@@ -30,6 +30,7 @@ PUBLIC: dict[str, list[str]] = {
         "RuntimeClosed",
         "WouldDeadlock",
         "__version__",
+        "allocate_buffer",
         "current",
         "deserialize_args",
         "pause",

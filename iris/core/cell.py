@@ -68,7 +68,11 @@ class Runner(Protocol):
         """
 
     def start(self, cell: ActorCell) -> None:
-        """Begin to run the cell; raises when that is impossible, and then nothing has begun."""
+        """Begin to run the cell; raises when that is impossible, and then nothing has begun.
+
+        For a cell with an idle time this is called for each message that finds it dormant, and
+        for each system message; it is for the runner to know which of them is the first.
+        """
 
     def kill(self, cell: ActorCell) -> bool:
         """Interrupt a handler that waits cooperatively; False when that is impossible."""
@@ -79,8 +83,8 @@ class ActorSpec:
     """What a spawn was asked for. Shared by all actors that were asked for alike."""
 
     kind: str
-    """push, pull or observed. `send` and `finish` do not look at it; what is offered to the user
-    does, where an actor of this kind has no handler to swap or to share."""
+    """push, pull, virtual or observed. `send` and `finish` do not look at it; what is offered to
+    the user does, where an actor of this kind has no handler to swap or to share."""
 
     budget: int
     """User messages per turn, at least 1."""
@@ -94,11 +98,15 @@ class ActorSpec:
     slow_start: bool = False
     """Whether its runner has to do something to start it, and may fail at that."""
 
+    idle_timeout_s: Optional[float] = None
+    """How long it may have nothing to do before it ends; None is for ever."""
+
     plain: bool = field(init=False)
-    """Whether a new cell needs nothing but to be listed: no bound, no start."""
+    """Whether a new cell needs nothing but to be listed: no bound, no start, no idle time."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "plain", self.capacity is None and not self.slow_start)
+        plain = self.capacity is None and self.idle_timeout_s is None and not self.slow_start
+        object.__setattr__(self, "plain", plain)
 
 
 class Monitor:

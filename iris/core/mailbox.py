@@ -34,6 +34,8 @@ class Verdict(IntEnum):
     """Full: the sender waits until the owner has made room."""
     RETRY = 7
     """Told to a waiting sender when the policy has changed: offer the message anew."""
+    DORMANT = 8
+    """The actor has not begun: start it, then offer the message anew."""
 
 
 class Policy(Enum):
@@ -84,8 +86,14 @@ class Control:
         # appended, so an owner who reads 0 after taking a batch has no marker in that batch.
 
 
+class Door(Protocol):
+    """An admission that is not simply open: a `Gate`, a `Bound`, or an `iris.core.idle.Idle`."""
+
+    def offer(self, lane: Any, message: Any) -> Verdict: ...
+
+
 class Gate:
-    """An admission that is not simply open: see its siblings `Bound` and the three constants."""
+    """An admission that answers the same to every message."""
 
     __slots__ = ("verdict",)
 
@@ -93,7 +101,7 @@ class Gate:
         self.verdict = verdict
 
     def offer(self, lane: Any, message: Any) -> Verdict:
-        """Answer the same to every message; append it when the answer is to accept."""
+        """Give the answer; append the message when that is to accept."""
         if self.verdict is Verdict.ACCEPTED:
             lane.append(message)
         return self.verdict
@@ -264,7 +272,7 @@ def _evict_oldest(lane: deque[Any]) -> list[Any]:
     return []
 
 
-Admission = Union[None, Gate, Bound]
+Admission = Optional[Door]
 
 
 class Mailbox:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Optional
 
 from iris.config import NAME_BYTES_MAX
+from iris.core.book import strike
 from iris.errors import BadInput
 
 
@@ -45,4 +46,4 @@ class Names:
 
     def free(self, name: str) -> Optional[int]:
         """Take the name back; returns who held it."""
-        return self._pids.pop(name, None)
+        return strike(self._pids, name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Optional
 
 from iris.config import PATH_BYTES_MAX
+from iris.core.book import strike
 from iris.errors import BadInput
 
 
@@ -81,7 +82,7 @@ class Paths:
             node = trail[depth + 1]
             if node.pid is not None or node.below:
                 break
-            del trail[depth].below[parts[depth]]
+            strike(trail[depth].below, parts[depth])
         return held
 
     def below(self, parts: tuple[str, ...]) -> list[int]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Optional
 
+from iris.core.book import strike
 from iris.core.cell import ActorCell
-from iris.core.links import ties_of
+from iris.core.links import loosen, ties_of
 
 GLOBAL = ""
 """The key of the global supervisor; a path starts with a slash, so it cannot collide."""
@@ -37,7 +38,8 @@ class Registers:
             return False
         for cell in cells.values():
             if cell.ties is not None:
-                cell.ties.supervisors.pop(key, None)
+                strike(cell.ties.supervisors, key)
+                loosen(cell)
         return True
 
     def watch(self, key: str, cell: ActorCell) -> bool:
@@ -61,5 +63,5 @@ class Registers:
         for key in cell.ties.supervisors:
             cells = self._lists.get(key)
             if cells is not None:
-                cells.pop(cell.pid, None)
+                strike(cells, cell.pid)
         cell.ties.supervisors.clear()

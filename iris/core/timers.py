@@ -11,6 +11,7 @@ import math
 from typing import Any, Optional
 
 from iris.config import TIMERS_MAX
+from iris.core.book import strike
 from iris.errors import LimitReached
 
 BEATS_MAX = 2.0**52
@@ -64,7 +65,7 @@ class Timers:
 
     def cancel(self, timer_id: int) -> Optional[Timer]:
         """Forget a timer and return it; None when it has fired, was cancelled or never was."""
-        timer = self._live.pop(timer_id, None)
+        timer = strike(self._live, timer_id)
         if timer is not None:
             if not self._live:
                 self._heap.clear()
@@ -90,7 +91,7 @@ class Timers:
                 continue
             due.append(timer)
             if timer.interval_s is None:
-                del self._live[timer_id]
+                strike(self._live, timer_id)
             else:
                 timer.deadline = _next_beat(deadline, timer.interval_s, now)
                 self._push(timer)

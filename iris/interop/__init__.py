@@ -1,4 +1,5 @@
-"""Meeting other ways of running code: asyncio.
+"""Where Iris meets memory and code of others.
 
-aio: calls that a coroutine awaits.
+aio: calls that a coroutine of asyncio awaits. buffers: blocks of memory that are handed to
+an actor without being copied.
 """

@@ -12,7 +12,7 @@ from typing import Any, Callable
 
 from iris.config import seconds
 from iris.core.cell import DEAD, STOPPING, ActorCell
-from iris.core.links import descendants_deepest_first
+from iris.core.links import children_of, descendants_deepest_first
 from iris.core.table import Table
 from iris.core.tally import Fates
 from iris.errors import WouldDeadlock
@@ -134,7 +134,7 @@ class Closing:
         for cell in self._table.cells():
             if cell.state in (STOPPING, DEAD):
                 continue
-            if cell.ties is not None and cell.ties.children:
+            if children_of(cell):
                 lifecycle.stop_all(descendants_deepest_first(cell), lifecycle.shutdown_ending)
             lifecycle.request_stop(cell, lifecycle.shutdown_ending)
 

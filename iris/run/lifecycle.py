@@ -23,6 +23,7 @@ from iris.core.cell import (
     Ties,
     advance,
 )
+from iris.core.idle import DORMANT
 from iris.core.links import (
     Monitors,
     adopt,
@@ -125,6 +126,8 @@ class Lifecycle:
     def _prepare(self, cell: ActorCell, spec: ActorSpec) -> None:
         if spec.capacity is not None:
             cell.bind(Bound(spec.capacity, new_rlock()))
+        if spec.idle_timeout_s is not None:
+            cell.admission = DORMANT
         if spec.slow_start:
             cell.state = State.STARTING
 

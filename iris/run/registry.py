@@ -10,6 +10,7 @@ from typing import Optional
 
 from iris.config import seconds
 from iris.core import links
+from iris.core.book import strike
 from iris.core.cell import DEAD, ActorCell
 from iris.core.mailbox import CLOSED
 from iris.core.messages import Ending, ExitReason, PySystemMessage, SystemType
@@ -98,6 +99,7 @@ class Registry:
                 self._waits.end(joiner)
                 if not waiter.done:
                     joiners.remove(waiter.settle)
+                    links.loosen(cell)
 
     # -- names and paths -----------------------------------------------------------------------
 
@@ -119,7 +121,8 @@ class Registry:
             pid = self._names.free(name)
             cell = None if pid is None else self._table.get(pid)
             if cell is not None and cell.ties is not None:
-                cell.ties.names.pop(name, None)
+                strike(cell.ties.names, name)
+                links.loosen(cell)
             return pid is not None
 
     def whereis(self, name: str) -> Optional[int]:
@@ -147,7 +150,8 @@ class Registry:
             pid = self._paths.free(parts)
             cell = None if pid is None else self._table.get(pid)
             if cell is not None and cell.ties is not None:
-                cell.ties.paths.pop(path, None)
+                strike(cell.ties.paths, path)
+                links.loosen(cell)
             return pid is not None
 
     def whereis_path(self, path: str) -> Optional[int]:

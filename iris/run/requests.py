@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from iris.core.cell import ActorCell, control_of
-from iris.core.mailbox import CLOSED, Bound, Ticket, Verdict
+from iris.core.mailbox import CLOSED, Bound, Door, Ticket, Verdict
 from iris.core.messages import Request
 from iris.core.table import Table
 from iris.core.tally import Fates
@@ -42,22 +42,36 @@ class Requests:
             ACCEPTED; WAIT when it stands in the line; REFUSED or CLOSED, and then nobody
             owes the answer.
         """
+        verdict = Verdict.CLOSED
         with self._lock:
             admission = cell.admission
             if admission is not CLOSED:
                 self.owe(cell, request)
                 cell.control.asks += 1  # type: ignore[union-attr]
                 cell.special = True
-                if type(admission) is not Bound:
+                if admission is None:
                     cell.user.append(request)
+                    verdict = Verdict.ACCEPTED
+                elif type(admission) is not Bound:
+                    verdict = self._offer(cell, admission, request)
         if type(admission) is Bound:
             return self._put_bounded(cell, admission, request, waits, seen)
-        if admission is CLOSED:
-            self._delivery.act(cell, admission, request, Verdict.CLOSED, seen)
-            return Verdict.CLOSED
+        if verdict is Verdict.CLOSED:
+            self._delivery.act(cell, admission, request, verdict, seen)
+            return verdict
         next(self._fates.accepted.numbers)
         self._delivery.poke(cell)
-        return Verdict.ACCEPTED
+        return verdict
+
+    def _offer(self, cell: ActorCell, admission: Door, request: Request) -> Verdict:
+        """Offer to a mailbox without a bound that is not simply open. Under the table lock."""
+        verdict = admission.offer(cell.user, request)
+        if verdict is Verdict.DORMANT:
+            cell.runner.start(cell)
+            return self._offer(cell, cell.admission, request)  # type: ignore[arg-type]
+        if verdict is Verdict.CLOSED:
+            self._take_back(cell, request)
+        return verdict
 
     def _put_bounded(
         self, cell: ActorCell, bound: Bound, request: Request, waits: bool, seen: Seen

@@ -17,10 +17,12 @@ from iris.core.paths import checked_path
 from iris.core.table import Table
 from iris.errors import ActorDead, ActorError, BadInput
 from iris.run.delivery import Delivery, check_pid
+from iris.run.lazy import LazyRunner
 from iris.run.lifecycle import Lifecycle
 from iris.run.pull import PullRunner, PullShared
 from iris.run.push import PushRunner
 from iris.run.registry import Registry
+from iris.run.timing import Millis, millis
 from iris.run.waiter import Waiter
 
 Handler = Callable[[Any], Any]
@@ -51,6 +53,7 @@ class Spawning:
         registry: Registry,
         push: PushRunner,
         pull: PullShared,
+        lazy: LazyRunner,
     ) -> None:
         self._lifecycle = lifecycle
         self._table = table
@@ -58,6 +61,7 @@ class Spawning:
         self._registry = registry
         self._push = push
         self._pull = pull
+        self._lazy = lazy
         self._specs: dict[tuple[Any, ...], ActorSpec] = {}
         self._plain = self._spec("push", BUDGET_DEFAULT)
         self.push = self._make_push()
@@ -90,6 +94,24 @@ class Spawning:
         spec = self._spec("push", budget, trap_exit, capacity)
         return self._lifecycle.spawn(spec, handler, self._push)
 
+    def virtual(
+        self,
+        handler: Handler,
+        budget: int,
+        idle_timeout_ms: Optional[Millis],
+        trap_exit: bool = False,
+    ) -> int:
+        """A push actor that begins with its first message and ends when it is idle for long."""
+        check_handler(handler)
+        if idle_timeout_ms is None:
+            # Nothing to begin and nothing to count: before its first message a push actor is
+            # a pid and a cell, and so is this one.
+            spec = self._spec("virtual", budget, trap_exit)
+            return self._lifecycle.spawn(spec, handler, self._push)
+        idle_timeout_s = millis("idle_timeout_ms", idle_timeout_ms, zero=False)
+        spec = self._spec("virtual", budget, trap_exit, idle_timeout_s=idle_timeout_s)
+        return self._lifecycle.spawn(spec, handler, self._lazy)
+
     def child(
         self,
         parent: int,
@@ -111,7 +133,7 @@ class Spawning:
             cell = self._table.get(parent)
             if cell is None:
                 raise ActorDead(f"actor {parent} has ended, its pool cannot take its handler")
-            if cell.spec.kind != "push":
+            if cell.spec.kind not in ("push", "virtual"):
                 raise ActorError(
                     f"actor {parent} is a {cell.spec.kind} actor and has no message handler"
                     " for a pool; give one"
@@ -190,14 +212,15 @@ class Spawning:
         receives_system: bool = False,
         capacity: Optional[int] = None,
         slow_start: bool = False,
+        idle_timeout_s: Optional[float] = None,
     ) -> ActorSpec:
-        key = (kind, budget, receives_system, capacity)
+        key = (kind, budget, receives_system, capacity, idle_timeout_s)
         spec = self._specs.get(key)
         if spec is None or type(budget) is not int or type(receives_system) is not bool:
             whole_number("budget", budget, least=1, most=BUDGET_MAX)
             if type(receives_system) is not bool:
                 raise TypeError(f"trap_exit is True or False, not {receives_system!r}")
-            spec = ActorSpec(kind, budget, receives_system, capacity, slow_start)
+            spec = ActorSpec(kind, budget, receives_system, capacity, slow_start, idle_timeout_s)
             if len(self._specs) < 1000:
                 self._specs[key] = spec
         return spec

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Callable, Optional, Union
 
+from iris.core.book import strike
 from iris.core.cell import DEAD, STOPPING
-from iris.core.links import ties_of
+from iris.core.links import loosen, ties_of
 from iris.core.table import Table
 from iris.core.timers import Timer, Timers
 from iris.errors import BadInput
@@ -35,12 +36,12 @@ class Timing:
 
     def after(self, pid: int, delay_ms: Millis, data: Any) -> int:
         """Send once, later."""
-        delay_s = _millis("delay_ms", delay_ms, zero=True)
+        delay_s = millis("delay_ms", delay_ms, zero=True)
         return self._add(pid, delay_s, None, data)
 
     def interval(self, pid: int, interval_ms: Millis, data: Any) -> int:
         """Send again and again."""
-        interval_s = _millis("interval_ms", interval_ms, zero=False)
+        interval_s = millis("interval_ms", interval_ms, zero=False)
         return self._add(pid, interval_s, interval_s, data)
 
     def cancel(self, timer_id: int) -> bool:
@@ -85,10 +86,12 @@ class Timing:
     def _untie(self, timer: Timer) -> None:
         cell = self._table.get(timer.pid)
         if cell is not None and cell.ties is not None:
-            cell.ties.timers.pop(timer.id, None)
+            strike(cell.ties.timers, timer.id)
+            loosen(cell)
 
 
-def _millis(name: str, value: object, zero: bool) -> float:
+def millis(name: str, value: object, zero: bool) -> float:
+    """Return milliseconds as seconds when they are a time to wait, else raise."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} is a number of milliseconds, not {value!r}")
     least = "0" if zero else "more than 0"

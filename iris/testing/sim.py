@@ -80,6 +80,11 @@ class _Driven(Facade):
         """Not in a simulation; see `send`."""
         raise IrisError("a simulated runtime cannot be awaited; call send() outside the loop")
 
+    def send_buffer(self, pid: int, buffer_id: int) -> bool:
+        """As `Runtime.send_buffer`, and as `send` here."""
+        with self._driving():
+            return super().send_buffer(pid, buffer_id)
+
     def get_messages(self, pid: int) -> list[Any]:
         """As `Runtime.get_messages`."""
         with self._driving():
@@ -132,7 +137,7 @@ class SimRuntime(_Driven, Runtime):
         **options: as for `iris.Runtime`.
 
     All calls of `Runtime` are there. Those that wait (`join`, `quiesce`, `get_messages`,
-    `shutdown`, a `send` under policy `block`) run the simulation until they have what they
+    `shutdown`, a send under policy `block`) run the simulation until they have what they
     wait for, moving the time if need be. Pull actors run as greenlets: their functions may
     block in their mailbox, not in the operating system. Use it from one thread.
     """

@@ -142,6 +142,7 @@ class Round:
         for side in self.sides:
             self._check_books(side)
             self._check_families(side)
+            self._check_idle_ends(side)
         self._check_links()
 
     def _check_timers(self, notes: list[Note]) -> None:
@@ -219,6 +220,24 @@ class Round:
                 self.world.violation(f"{actor!r} lives after the end of its parent {parent!r}")
             elif exits[actor.pid][0] > exits[parent.pid][0]:
                 self.world.violation(f"{actor!r} ended after its parent {parent!r}")
+
+    def _check_idle_ends(self, side: Side) -> None:
+        """A virtual actor that ended as idle has handled all that it accepted."""
+        parents = {actor.parent for actor in side.born}
+        for actor in side.born:
+            told = side.exits.get(actor.pid)
+            if actor.kind != "virtual" or not told or told[0][1] != "Normal":
+                continue
+            if actor.ended_itself or actor in parents:
+                # The stop word ends parents, and what is behind it expires, as after a stop.
+                continue
+            self._add(idle=1)
+            done = actor.handled + actor.failed
+            # More where timers and full mailboxes have sent to it as well.
+            if done < len(actor.accepted):
+                self.world.violation(
+                    f"{actor!r} ended as idle; it accepted {len(actor.accepted)}, handled {done}"
+                )
 
     def _check_links(self) -> None:
         unlinked = {frozenset(pair) for task in self.tasks for pair in task.unlinked}

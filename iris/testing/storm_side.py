@@ -115,6 +115,8 @@ class Side:
             actor.bounded = True
             actor.capacity = 1 + int(world.chance() * world.chance() * 30)
             actor.pid = rt.spawn_py_handler_bounded(handler, 10, actor.capacity)
+        elif kind == "virtual":
+            actor.pid = rt.spawn_virtual(handler, 10, 0.1 + world.chance() * 20)
         elif "observed" in kind:
             actor.pid = rt.spawn_observed_handler(10)
         elif "pull" in kind:

@@ -18,6 +18,7 @@ from iris.testing.storm_side import Plan, Side
 KINDS = (
     ("push", 8), ("small", 4), ("bounded", 10), ("trap", 4), ("pull", 2), ("pull_timed", 1),
     ("pull_selective", 1), ("observed", 2), ("child", 6), ("child_pull", 1),
+    ("virtual", 4),
 )  # fmt: skip
 
 OPS = (
@@ -83,7 +84,7 @@ class Task(Sender):
         while monotonic() < world.end:
             latest = world.prey[-1] if world.prey else None
             if latest is None or not latest.side.rt.is_alive(latest.pid):
-                kind = world.pick(["push", "small", "bounded", "push", "push", "pull"])
+                kind = world.pick(["push", "small", "bounded", "push", "virtual", "pull"])
                 parent = world.pick(world.pool)
                 with suppress(*EXPECTED):
                     if kind == "push" and world.chance() < 0.5:

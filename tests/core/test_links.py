@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from iris.core.cell import ActorCell, State
+from iris.core.cell import ActorCell, State, Ties
 from iris.core.links import (
     Monitors,
     adopt,
     children_of,
     descendants_deepest_first,
     disown,
+    loosen,
     tie,
     ties_of,
     untie,
@@ -158,3 +159,49 @@ def test_an_actor_that_watches_itself_is_told_once() -> None:
     ref = monitors.begin(cell, cell)
     assert [monitor.ref for monitor in monitors.end_all(cell)] == [ref]
     assert not ties_of(cell).watching
+
+
+# -- loosening -------------------------------------------------------------------------------------
+
+
+def test_the_last_tie_that_goes_takes_the_ties_along() -> None:
+    a, b = a_cell(1), a_cell(2)
+    tie(a, b)
+    ties_of(b).names["name"] = None
+    untie(a, b)
+    assert a.ties is None
+    assert ties_of(b).names == {"name": None}
+    monitors = Monitors()
+    assert monitors.end(monitors.begin(a, b))
+    assert a.ties is None
+
+
+def test_ties_that_bind_are_kept_each_kind_of_them() -> None:
+    for field, value in (
+        ("parent", a_cell(2)), ("children", {2: a_cell(2)}), ("links", {2: a_cell(2)}),
+        ("watched_by", {1: None}), ("watching", {1: None}), ("names", {"n": None}),
+        ("paths", {"/p": None}), ("timers", {1: None}), ("joiners", [print]),
+        ("supervisors", {"": None}), ("kept", []), ("ending", object()),
+        ("pending_end", object()),
+    ):  # fmt: skip
+        cell = a_cell(1)
+        setattr(ties_of(cell), field, value)
+        loosen(cell)
+        assert cell.ties is not None, field
+
+
+def test_an_ending_actor_keeps_its_ties_for_its_end() -> None:
+    for state in (State.STARTING, State.STOPPING, State.DEAD):
+        cell = a_cell(1)
+        cell.state = state
+        kept = ties_of(cell)
+        loosen(cell)
+        assert cell.ties is kept
+
+
+def test_loosening_names_every_field_of_the_ties() -> None:
+    named = {
+        "parent", "children", "links", "watched_by", "watching", "names", "paths", "timers",
+        "joiners", "supervisors", "kept", "ending", "pending_end",
+    }  # fmt: skip
+    assert named == set(Ties.__slots__)

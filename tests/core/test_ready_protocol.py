@@ -124,7 +124,7 @@ MODELLED = {
     "iris.run.delivery:Delivery.insist": "59f3253e",
     "iris.run.delivery:Delivery.mark": "614dfe94",
     "iris.run.delivery:Delivery.poke": "b138f17c",
-    "iris.run.delivery:Delivery.system": "0181c880",
+    "iris.run.delivery:Delivery.system": "e6345d74",
     "iris.run.lifecycle:Lifecycle._make_stopping": "dbaea3a1",
     "iris.run.lifecycle:Lifecycle.bury": "843a32b6",
     "iris.run.lifecycle:Lifecycle.drain": "40491168",

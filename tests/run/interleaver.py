@@ -26,8 +26,8 @@ import greenlet
 
 # fmt: off
 SHARED = {
-    "admission", "answered", "asked", "asks", "control", "items", "marks", "over", "pid", "policy",
-    "ready", "sleeping", "special", "state", "target", "ties", "tickets",
+    "admission", "answered", "asked", "asks", "closed", "control", "items", "latest", "marks",
+    "over", "pid", "policy", "ready", "sleeping", "special", "state", "target", "ties", "tickets",
 }
 """Attributes before whose every load and store a thread may be preempted."""
 
@@ -41,9 +41,9 @@ CONTAINERS = {"_calls", "cells", "items", "lane", "rest", "runqueue", "slots", "
 """Names of containers whose truth or items are looked at."""
 
 INSTRUMENTED = {
-    "core.cell", "core.mailbox", "core.table", "core.waits", "run.asking", "run.bed",
-    "run.carrier", "run.delivery", "run.lifecycle", "run.pull", "run.push", "run.registry",
-    "run.requests", "run.swapping", "run.turn",
+    "core.cell", "core.idle", "core.mailbox", "core.table", "core.waits", "run.asking", "run.bed",
+    "run.carrier", "run.delivery", "run.lazy", "run.lifecycle", "run.pull", "run.push",
+    "run.registry", "run.requests", "run.swapping", "run.turn",
 }
 """The modules of Iris in which threads may be preempted."""
 # fmt: on

@@ -711,3 +711,19 @@ def test_the_cell_of_an_asked_actor_forgets_its_askers() -> None:
         assert control.asked == {}
         assert control.asks == 0
         assert control.current is None
+
+
+def test_a_question_begins_a_virtual_actor_and_counts_as_its_latest_message() -> None:
+    rt = SimRuntime()
+    pid = rt.spawn_virtual(rt.reply, idle_timeout_ms=1000)
+    rt.advance(5)
+    assert rt.ask(pid, b"first", 1) == b"first"
+    rt.advance(0.9)
+    assert rt.ask(pid, b"second", 1) == b"second"
+    rt.advance(0.9)
+    assert rt.is_alive(pid)
+    rt.advance(0.2)
+    assert not rt.is_alive(pid)
+    with pytest.raises(iris.ActorDead):
+        rt.ask(pid, b"third", 1)
+    check_books(rt)

@@ -219,6 +219,7 @@ def test_after_shutdown_send_is_false() -> None:
 
 EVERY_OTHER_CALL: dict[str, Callable[[SimRuntime, int], Any]] = {
     "spawn": lambda rt, pid: rt.spawn(len),
+    "spawn_virtual": lambda rt, pid: rt.spawn_virtual(len),
     "spawn_py_handler_bounded": lambda rt, pid: rt.spawn_py_handler_bounded(len, 10, 1),
     "spawn_with_mailbox": lambda rt, pid: rt.spawn_with_mailbox(len),
     "spawn_observed_handler": lambda rt, pid: rt.spawn_observed_handler(),
@@ -230,6 +231,7 @@ EVERY_OTHER_CALL: dict[str, Callable[[SimRuntime, int], Any]] = {
     ),
     "spawn_child_with_mailbox": lambda rt, pid: rt.spawn_child_with_mailbox(pid, len),
     "spawn_child_pool": lambda rt, pid: rt.spawn_child_pool(pid, len, 2),
+    "send_buffer": lambda rt, pid: rt.send_buffer(pid, 1),
     "send_named": lambda rt, pid: rt.send_named("name", b""),
     "ask": lambda rt, pid: rt.ask(pid, b"", 1),
     "reply": lambda rt, pid: rt.reply(b""),

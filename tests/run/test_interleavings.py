@@ -23,7 +23,7 @@ import pytest
 
 pytest.importorskip("greenlet")
 
-from .interleaver import Iris, Scenario, World, explore
+from .interleaver import Iris, Scenario, World, clock, explore
 
 MORE = bool(os.environ.get("IRIS_TEST_EXHAUSTIVE")) - (
     platform.python_implementation() == "PyPy" or bool(os.environ.get("IRIS_TEST_QUICK"))
@@ -422,6 +422,110 @@ def a_system_message_is_cut_short(world: World) -> Callable[[], None]:
     return no_more
 
 
+# -- virtual actors --------------------------------------------------------------------------------
+
+
+def virtual(
+    world: World, act: Callable[[Any], Any] = lambda message: None, trap_exit: bool = False
+) -> int:
+    """A virtual actor whose idle time is over when a further thread says so, and once more."""
+    looks: list[Callable[[], None]] = []
+    world.system.lifecycle.later = lambda delay_s, look: looks.append(look)
+
+    def time_passes() -> None:
+        for _ in range(2):
+            clock.now += 10.0
+            for look in looks[:]:
+                looks.remove(look)
+                world.carrier.post(look)
+
+    world.thread("time", time_passes)
+    pid: int = world.system.spawning.virtual(world.handler(act=act), 100, 5000, trap_exit)
+    return pid
+
+
+def nothing_expires(world: World, pid: int, *messages: Any) -> Callable[[], None]:
+    """Start a sender for each of these; a check: what was accepted was handled, and only that."""
+    accepted: list[Any] = []
+
+    def body(message: Any) -> Callable[[], None]:
+        return lambda: accepted.extend([message] if world.send(pid, message) else [])
+
+    for message in messages:
+        world.thread(f"send {message}", body(message))
+
+    def check() -> None:
+        assert sorted(world.seen) == sorted(accepted)
+
+    return check
+
+
+def a_virtual_actor_is_begun_by_two(world: World) -> Callable[[], None]:
+    pid = world.system.spawning.virtual(world.handler(), 100, 5000)
+    world.thread("a", sends(world, pid, 1, 2))
+    world.thread("b", sends(world, pid, 3))
+
+    def check() -> None:
+        in_order(world, [1, 2], [3])()
+        assert len(world.system.spawning._lazy._book) == 1
+
+    return check
+
+
+def a_virtual_actor_idles_beside_a_send(world: World) -> Callable[[], None]:
+    pid = virtual(world)
+    world.send(pid, 0)
+    check = nothing_expires(world, pid, 1)
+    return lambda: (world.seen.remove(0), check())[1]
+
+
+def a_virtual_actor_idles_beside_its_first_messages(world: World) -> Callable[[], None]:
+    check = nothing_expires(world, virtual(world), 1, 2)
+
+    def one_began_it() -> None:
+        check()
+        assert world.seen
+
+    return one_began_it
+
+
+def a_virtual_actor_blocks_for_longer_than_it_may_idle(world: World) -> Callable[[], None]:
+    pid = virtual(world, lambda message: world.hub.block())
+    return nothing_expires(world, pid, 1, 2)
+
+
+def a_virtual_actor_idles_beside_a_stop(world: World) -> Callable[[], None]:
+    pid = virtual(world)
+    world.send(pid, 0)
+    world.thread("stop", lambda: world.system.registry.stop(pid))
+    return all_gone(world)
+
+
+def a_dormant_actor_is_stopped_beside_its_first_message(world: World) -> Callable[[], None]:
+    pid = virtual(world)
+    world.thread("a", sends(world, pid, 1))
+    world.thread("stop", lambda: world.system.registry.stop(pid))
+    return all_gone(world)
+
+
+def a_virtual_actor_idles_beside_a_system_message(world: World) -> Callable[[], None]:
+    target = world.system.spawning.push(world.handler(1))
+    watcher = virtual(world, trap_exit=True)
+    world.system.registry.stop(target)
+    world.thread("watch", lambda: world.system.registry.monitor(watcher, target))
+
+    def check() -> None:
+        assert len(world.seen) == 1
+
+    return check
+
+
+def a_first_message_is_cut_short(world: World) -> Callable[[], None]:
+    pid = virtual(world)
+    world.thread("a", sends(world, pid, 1), may_be_interrupted=True)
+    return no_more
+
+
 # -- pull actors -----------------------------------------------------------------------------------
 
 
@@ -672,6 +776,14 @@ def bug(scenario: Scenario, preemptions: int, reason: str) -> Any:
         (a_send_to_a_bounded_mailbox_is_cut_short, 1),
         bug(a_stop_is_cut_short, 1, "a stop that is cut between its steps stays half done"),
         (a_system_message_is_cut_short, 1),
+        (a_virtual_actor_is_begun_by_two, 1),
+        (a_virtual_actor_idles_beside_a_send, 2),
+        (a_virtual_actor_idles_beside_its_first_messages, 1),
+        (a_virtual_actor_blocks_for_longer_than_it_may_idle, 1),
+        (a_virtual_actor_idles_beside_a_stop, 1),
+        (a_dormant_actor_is_stopped_beside_its_first_message, 1),
+        (a_virtual_actor_idles_beside_a_system_message, 1),
+        (a_first_message_is_cut_short, 1),
         (a_pull_actor_receives, 1),
         (a_pull_actor_waits_with_a_timeout, 1),
         (a_pull_actor_selects, 2),
@@ -718,6 +830,24 @@ def test_no_order_of_steps_breaks_a_rule(iris: Iris, scenario: Scenario, preempt
             a_pull_actor_receives,
         ),
         ("run.pull", "        self._gone = True\n", "", a_pull_actor_returns),
+        (
+            "run.delivery",
+            "            with self._table.lock:\n                # In one step:",
+            "            if True:\n                # In one step:",
+            a_virtual_actor_idles_beside_its_first_messages,
+        ),
+        (
+            "run.lazy",
+            "                idle.closed = True\n",
+            "",
+            a_virtual_actor_idles_beside_a_send,
+        ),
+        (
+            "run.lazy",
+            "if cell.ready or cell.user or cell.special:",
+            "if False:",
+            a_virtual_actor_blocks_for_longer_than_it_may_idle,
+        ),
     ],
 )
 def test_each_of_these_lines_is_needed(

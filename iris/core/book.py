@@ -1,0 +1,20 @@
+"""Books that give their memory back: how an entry is struck out of a dict that may be large.
+
+A dict never shrinks by a removal: one that has held 100,000 entries keeps 5 MiB when it is
+empty. Only `clear` gives that back, and on an empty dict it costs nothing worth measuring.
+"""
+
+from __future__ import annotations
+
+from typing import Optional, TypeVar
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+def strike(book: dict[Key, Value], key: Key) -> Optional[Value]:
+    """Remove an entry and return its value, None where there was none."""
+    value = book.pop(key, None)
+    if not book:
+        book.clear()
+    return value
