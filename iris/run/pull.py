@@ -1,7 +1,7 @@
-"""Pull actors: a function on a thread of its own that takes its messages itself.
+"""Pull actors: a function that takes its messages itself, on a thread or greenlet of its own.
 
-The thread is the owner of the cell's mailbox. `PullRunner` is the cell's runner and
-`PyMailbox` what the function gets. Taking a message needs no lock; the bed is only for
+That is the owner of the cell's mailbox. `PullRunner` is the cell's runner and `PyMailbox`
+what the function gets. Taking a message needs no lock; the bed is only for
 waiting, and nobody touches it while the actor is busy.
 """
 
@@ -21,10 +21,11 @@ from iris.core.messages import (
     SwapMarker,
     swap_message,
 )
-from iris.errors import ActorStopped, LimitReached
-from iris.run.bed import Bedroom
+from iris.errors import ActorStopped
+from iris.run.bed import NO_BED, Bed, Bedroom
 from iris.run.context import enter, leave
 from iris.run.lifecycle import Lifecycle
+from iris.run.lodging import Lodging
 
 _NOTHING = object()
 
@@ -32,33 +33,40 @@ _NOTHING = object()
 class PullShared:
     """What all pull actors of a runtime have in common."""
 
-    __slots__ = ("apply_swap", "bedroom", "clock", "lifecycle", "living")
+    __slots__ = ("apply_swap", "clock", "lifecycle", "living", "lodging")
 
     def __init__(
         self,
         lifecycle: Lifecycle,
-        bedroom: Bedroom,
+        lodging: Lodging,
         clock: Callable[[], float],
         apply_swap: Callable[[ActorCell, Union[SwapMarker, RollbackMarker]], Any],
     ) -> None:
         self.lifecycle = lifecycle
-        self.bedroom = bedroom
+        self.lodging = lodging
         self.clock = clock
         self.apply_swap = apply_swap
         self.living: dict[int, PullRunner] = {}
         # By pid. Each actor adds and removes itself; single dict operations.
 
+    def interrupt_stopping(self) -> None:
+        """Interrupt those that are to end and wait where they can be interrupted. Any thread."""
+        for runner in list(self.living.values()):
+            if runner.cell.state is STOPPING:
+                runner.kill(runner.cell)
+
 
 class PullRunner:
     """Runs one pull actor."""
 
-    __slots__ = ("_bed", "_gone", "_shared", "batched", "cell", "closed", "told_closed")
+    __slots__ = ("_bed", "_gone", "_room", "_shared", "batched", "cell", "closed", "told_closed")
 
     cell: ActorCell
+    _room: Bedroom
 
     def __init__(self, shared: PullShared) -> None:
         self._shared = shared
-        self._bed = shared.bedroom.make_bed()
+        self._bed: Bed = NO_BED
         self.batched = 0
         # Owner only: what was moved from the lane into batches, less the markers passed.
         self.closed = False
@@ -69,17 +77,22 @@ class PullRunner:
     # -- from any thread -------------------------------------------------------------------
 
     def start(self, cell: ActorCell) -> None:
-        """Start the thread; LimitReached when the process can have no more."""
+        """Find a place for it and begin; LimitReached when there is none."""
         shared = self._shared
         self.cell = cell
         cell.ready = True
         cell.running = 1
         shared.living[cell.pid] = self
         try:
-            shared.bedroom.start(self._main)
-        except LimitReached:
-            del shared.living[cell.pid]
+            shared.lodging.start(self)
+        except BaseException:
+            shared.living.pop(cell.pid, None)
             raise
+
+    def move_in(self, room: Bedroom, bed: Bed) -> None:
+        """This is where it will run; again when another place is tried after it."""
+        self._room = room
+        self._bed = bed
 
     def signal(self, cell: ActorCell) -> bool:
         """Wake the owner, which sleeps or is about to."""
@@ -89,15 +102,17 @@ class PullRunner:
             self._bed.wake()
         return True
 
-    def kill(self, cell: ActorCell) -> bool:  # noqa: ARG002  # The Runner protocol.
-        """A thread cannot be interrupted."""
-        return False
+    def kill(self, cell: ActorCell) -> float:
+        """Interrupt it where it waits, if it is a greenlet; a thread cannot be interrupted."""
+        return self._bed.interrupt(lambda: cell.running > 0 and cell.state is STOPPING)
 
-    # -- in the actor's thread ---------------------------------------------------------------
+    # -- in the actor's thread or greenlet -----------------------------------------------------
 
-    def _main(self) -> None:
+    def run(self) -> None:
+        """Call the function and end the actor with what became of it."""
         shared, cell = self._shared, self.cell
-        place = shared.bedroom.place()
+        self._bed.occupy()
+        place = self._room.place()
         place.cell = cell
         error: Optional[BaseException] = None
         try:
@@ -111,7 +126,7 @@ class PullRunner:
             shared.lifecycle.report(raised)
         finally:
             leave()
-            shared.bedroom.ended()
+            self._room.ended()
 
     def _end(self, error: Optional[BaseException]) -> None:
         shared, cell = self._shared, self.cell
@@ -120,7 +135,7 @@ class PullRunner:
         lifecycle.count_pulled(self.received - counted)
         cell.running = 0
         shared.living.pop(cell.pid, None)
-        shared.bedroom.leaving()
+        self._room.leaving()
         if error is not None and not isinstance(error, ActorStopped):
             lifecycle.fail(cell, error, None, counted)
         elif cell.state in (STOPPING, DEAD):
@@ -134,6 +149,8 @@ class PullRunner:
         """The slow half of `recv`: look at everything, then wait."""
         cell = self.cell
         cell.running = 1
+        self._bed.give_way()
+        # Now, between two messages: who never waits must not hold up its neighbours.
         end = None
         while True:
             found = self._take()
@@ -150,6 +167,7 @@ class PullRunner:
         """The slow half of `selective_recv`."""
         cell = self.cell
         cell.running = 1
+        self._bed.give_way()
         rest, cell.rest = cell.rest, None
         if rest:
             # Back to the front of the lane, so that there is one place to search.
@@ -192,7 +210,7 @@ class PullRunner:
             rest = cell.rest
             if not rest:
                 cell.rest = None
-                rest = cell.refill()
+                rest = cell.refill(cell.spec.budget if self._room.is_shared else None)
                 if rest is None:
                     return _NOTHING
                 self.batched += len(rest)
@@ -297,7 +315,7 @@ class PullRunner:
 class PyMailbox:
     """The mailbox that the function of a pull actor takes its messages from.
 
-    Only the thread on which Iris called the function may use it.
+    Only the thread or greenlet on which Iris called the function may use it.
     """
 
     __slots__ = ("_cell", "_runner")
@@ -328,7 +346,8 @@ class PyMailbox:
                 ends the actor.
             TypeError, BadInput: the timeout is not a number of at least 0.
 
-        Blocks the actor's own thread only, with the GIL released.
+        Blocks this actor only: its own thread, with the GIL released, or its greenlet, while
+        others of its overflow thread go on.
         """
         if timeout is not None:
             timeout = seconds("timeout", timeout)
@@ -360,7 +379,7 @@ class PyMailbox:
             ActorStopped, TypeError, BadInput: as for `recv`; TypeError for a matcher that
                 cannot be called.
 
-        Blocks the actor's own thread only.
+        Blocks this actor only, like `recv`.
         """
         if not callable(matcher):
             raise TypeError(f"matcher is a callable, not {matcher!r}")
