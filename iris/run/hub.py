@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from io import FileIO
+from types import MethodType
 from typing import Any, Callable, Optional, Protocol
 
 from iris.errors import LimitReached
@@ -79,6 +80,9 @@ class GeventHub:
         self._timer: Any = None
         self._greenlet = greenlet
         self._getcurrent = getcurrent
+        self.park: Callable[[], Any] = MethodType(greenlet.switch, self._hub)
+        # Switch from the current greenlet to the hub. Not a method around it, nor the hub's own,
+        # which is one on PyPy: each call on the stack is kept as long as the greenlet waits.
         self._lock = new_rlock()
         self._open = True
         # Under `_lock`: a wake-up of a closed watcher raises, and differently on PyPy.
@@ -109,9 +113,6 @@ class GeventHub:
 
     def new_greenlet(self, run: Callable[[], None]) -> Any:
         return self._greenlet(run, self._hub)
-
-    def park(self) -> None:
-        self._hub.switch()
 
     def interrupted(self, error: BaseException) -> None:
         # Not at once: the caller may be a carrier greenlet in the middle of its work.

@@ -44,6 +44,7 @@ class OverflowThread:
         "_slice_end",
         "_slice_s",
         "lodgers",
+        "park",
     )
 
     is_shared = True
@@ -65,6 +66,8 @@ class OverflowThread:
         # Set once, by the thread itself; None until it is up.
         self._left: Callable[[float], Any] = _nothing
         self._slice_end = 0.0
+        self.park: Callable[[], Any] = _no_park
+        # Leaves the current greenlet for the hub: the hub's own, once there is one.
         self._lock = new_rlock()
         self.lodgers = 0
         # Under `_lock`; read anywhere.
@@ -119,11 +122,6 @@ class OverflowThread:
     def ended(self) -> None:
         """Nothing to give back: the hub is everybody's."""
 
-    def park(self) -> None:
-        """Leave the current greenlet for the hub."""
-        assert self._hub is not None
-        self._hub.park()
-
     def later(self, delay_s: float, call: Callable[[], Any]) -> Any:
         """Run `call()` in the hub after some seconds; the result has `close()`."""
         assert self._hub is not None
@@ -135,6 +133,7 @@ class OverflowThread:
 
     def _entered(self, hub: GeventHub) -> None:
         hub.start(self._pump)
+        self.park = hub.park
         self._hub = hub
         # Set first, THEN the wake-up: whoever posted before did not wake it.
         hub.wake()
@@ -238,3 +237,7 @@ def _lodgers(thread: OverflowThread) -> int:
 
 def _nothing(_: float) -> None:
     pass
+
+
+def _no_park() -> None:
+    raise AssertionError("the overflow thread is not up")

@@ -27,7 +27,7 @@ from iris.run.context import enter, leave
 from iris.run.lifecycle import Lifecycle
 from iris.run.lodging import Lodging
 
-_NOTHING = object()
+NOTHING = object()
 
 
 class PullShared:
@@ -59,14 +59,14 @@ class PullShared:
 class PullRunner:
     """Runs one pull actor."""
 
-    __slots__ = ("_bed", "_gone", "_room", "_shared", "batched", "cell", "closed", "told_closed")
+    __slots__ = ("_gone", "_room", "_shared", "batched", "bed", "cell", "closed", "told_closed")
 
     cell: ActorCell
     _room: Bedroom
 
     def __init__(self, shared: PullShared) -> None:
         self._shared = shared
-        self._bed: Bed = NO_BED
+        self.bed: Bed = NO_BED
         self.batched = 0
         # Owner only: what was moved from the lane into batches, less the markers passed.
         self.closed = False
@@ -92,26 +92,26 @@ class PullRunner:
     def move_in(self, room: Bedroom, bed: Bed) -> None:
         """This is where it will run; again when another place is tried after it."""
         self._room = room
-        self._bed = bed
+        self.bed = bed
 
     def signal(self, cell: ActorCell) -> bool:
         """Wake the owner, which sleeps or is about to."""
         if self._gone:
             self._shared.lifecycle.bury(cell)
         else:
-            self._bed.wake()
+            self.bed.wake()
         return True
 
     def kill(self, cell: ActorCell) -> float:
         """Interrupt it where it waits, if it is a greenlet; a thread cannot be interrupted."""
-        return self._bed.interrupt(lambda: cell.running > 0 and cell.state is STOPPING)
+        return self.bed.interrupt(lambda: cell.running > 0 and cell.state is STOPPING)
 
     # -- in the actor's thread or greenlet -----------------------------------------------------
 
     def run(self) -> None:
         """Call the function and end the actor with what became of it."""
         shared, cell = self._shared, self.cell
-        self._bed.occupy()
+        self.bed.occupy()
         place = self._room.place()
         place.cell = cell
         error: Optional[BaseException] = None
@@ -145,29 +145,16 @@ class PullRunner:
         self._gone = True
         lifecycle.bury(cell)
 
-    def receive(self, timeout: Optional[float]) -> Any:
-        """The slow half of `recv`: look at everything, then wait."""
-        cell = self.cell
-        cell.running = 1
-        self._bed.give_way()
+    def ask(self) -> None:
+        """The function asks for a message: the one before is handled."""
+        self.cell.running = 1
         # Now, between two messages: who never waits must not hold up its neighbours.
-        end = None
-        while True:
-            found = self._take()
-            if found is not _NOTHING:
-                return found
-            if self.closed:
-                return self._say_closed()
-            if timeout is not None and end is None:
-                end = self._shared.clock() + timeout
-            if not self._wait(end):
-                return None
+        self.bed.give_way()
 
     def receive_matching(self, matcher: Callable[[Any], bool], timeout: Optional[float]) -> Any:
         """The slow half of `selective_recv`."""
         cell = self.cell
-        cell.running = 1
-        self._bed.give_way()
+        self.ask()
         rest, cell.rest = cell.rest, None
         if rest:
             # Back to the front of the lane, so that there is one place to search.
@@ -179,40 +166,43 @@ class PullRunner:
         while True:
             self._serve_markers()
             found = self._take_special()
-            if found is not _NOTHING:
+            if found is not NOTHING:
                 return found
             if self.closed:
-                return self._say_closed()
+                return self.say_closed()
             place, hit, message = cell.take_matching(matcher, place)
             if hit:
                 self.batched += 1
                 cell.running = 2
                 return message
             if timeout is not None and end is None:
-                end = self._shared.clock() + timeout
-            if not self._wait(end, place):
-                return None
+                end = self.now() + timeout
+            if self.come_to_rest(place):
+                if end is None:
+                    self.bed.sleep(None)
+                elif not self.sleep_until(end, place):
+                    return None
 
     @property
     def received(self) -> int:
         """User messages taken so far. The last is being handled while `cell.running` is 2."""
         return self.batched - len(self.cell.rest or ())
 
-    def _take(self) -> Any:
-        """The next thing for the function, or _NOTHING."""
+    def take(self) -> Any:
+        """The next thing for the function, or NOTHING."""
         cell = self.cell
         while True:
             found = self._take_special()
-            if found is not _NOTHING:
+            if found is not NOTHING:
                 return found
             if self.closed:
-                return _NOTHING
+                return NOTHING
             rest = cell.rest
             if not rest:
                 cell.rest = None
                 rest = cell.refill(cell.spec.budget if self._room.is_shared else None)
                 if rest is None:
-                    return _NOTHING
+                    return NOTHING
                 self.batched += len(rest)
             item = rest.pop()
             if not isinstance(item, Marker):
@@ -221,27 +211,27 @@ class PullRunner:
             self.batched -= 1
             self._unmark()
             found = self._pass(item)
-            if found is not _NOTHING:
+            if found is not NOTHING:
                 return found
 
     def _take_special(self) -> Any:
         """What lies in the system lane; notices the stop."""
         cell = self.cell
         if not cell.special:
-            return _NOTHING
+            return NOTHING
         cell.special = False
         # Cleared first, THEN a look: whoever appends from now on sets it again.
         if cell.state in (STOPPING, DEAD):
             cell.special = True
             self.closed = True
-            return _NOTHING
+            return NOTHING
         control = cell.control
         if control is None:
-            return _NOTHING
+            return NOTHING
         if control.marks or len(control.items) > 1:
             cell.special = True
         if not control.items:
-            return _NOTHING
+            return NOTHING
         item = control.items.pop(0)
         return self._pass(item) if type(item) is SwapMarker else item
 
@@ -260,7 +250,7 @@ class PullRunner:
             del lane[place]
             self._unmark()
             found = self._pass(marker)
-            if found is not _NOTHING:
+            if found is not NOTHING:
                 with self._shared.lifecycle.lock:
                     control.items.append(found)
                     cell.special = True
@@ -275,24 +265,27 @@ class PullRunner:
         """Act on a marker; a swap becomes a message to the function."""
         if isinstance(marker, (SwapMarker, RollbackMarker)):
             version = self._shared.apply_swap(self.cell, marker)
-            return _NOTHING if version is None else swap_message(version, self.cell.pid)
+            return NOTHING if version is None else swap_message(version, self.cell.pid)
         if type(marker) is FenceMarker:
             marker.reached()
         else:
             assert type(marker) is EndMarker
             self._shared.lifecycle.mark_ended(self.cell, marker)
-        return _NOTHING
+        return NOTHING
 
-    def _say_closed(self) -> None:
+    def say_closed(self) -> None:
         if self.told_closed:
             raise ActorStopped(f"the mailbox of actor {self.cell.pid} is closed")
         self.told_closed = True
 
-    def _wait(self, end: Optional[float], looked: int = 0) -> bool:
-        """Wait for a wake-up; False when the time is over.
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return self._shared.clock()
+
+    def come_to_rest(self, looked: int = 0) -> bool:
+        """Nothing was found: True when the owner may sleep, False when it has to look again.
 
         Args:
-            end: the time to give up, None for never.
             looked: how many messages of the lane need no second look.
         """
         cell = self.cell
@@ -300,16 +293,18 @@ class PullRunner:
         # Not ready first, THEN a look: a sender who saw `ready` did not wake us.
         if cell.special or len(cell.user) > looked:
             cell.ready = True
+            return False
+        return True
+
+    def sleep_until(self, end: float, looked: int = 0) -> bool:
+        """Sleep; False when the time is over."""
+        left = end - self.now()
+        if left > 0 and self.bed.sleep(left):
             return True
-        if end is None:
-            self._bed.sleep(None)
-            return True
-        left = end - self._shared.clock()
-        if left > 0 and self._bed.sleep(left):
-            return True
+        cell = self.cell
         cell.ready = True
         # The last moment counts: what came while we gave up is taken, not left.
-        return self._shared.clock() < end or cell.special or len(cell.user) > looked
+        return self.now() < end or cell.special or len(cell.user) > looked
 
 
 class PyMailbox:
@@ -358,7 +353,24 @@ class PyMailbox:
             # were taken was counted when the batch was.
             cell.running = 2
             return rest.pop()
-        return self._runner.receive(timeout)
+        runner = self._runner
+        runner.ask()
+        end = None
+        while True:
+            found = runner.take()
+            if found is not NOTHING:
+                return found
+            if runner.closed:
+                return runner.say_closed()
+            if timeout is not None and end is None:
+                end = runner.now() + timeout
+            if runner.come_to_rest():
+                # Slept from here, and not from a method further down: of an actor that is a
+                # greenlet each call on the stack is kept as long as it waits.
+                if end is None:
+                    runner.bed.sleep(None)
+                elif not runner.sleep_until(end):
+                    return None
 
     def selective_recv(
         self, matcher: Callable[[Any], bool], timeout: Optional[float] = None
