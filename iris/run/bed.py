@@ -72,6 +72,10 @@ class Bedroom(Protocol):
 class SharedHome(Home, Protocol):
     """The hub that several sleepers share."""
 
+    @property
+    def is_shared(self) -> bool:
+        """False where a simulation has each of them stand for a thread."""
+
     def is_overdue(self) -> bool:
         """Whether the greenlet that runs has run for so long that others should have a turn."""
 
@@ -182,6 +186,8 @@ class GreenletBed:
             self._sleeper = None
 
     def interrupt(self, wanted: Callable[[], bool]) -> float:
+        if not self._home.is_shared:
+            return 0.0
         self._home.post(lambda: self._throw(wanted))
         return KILL_S
 

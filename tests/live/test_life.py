@@ -475,6 +475,7 @@ CALLS = {
     "spawn": lambda: rt.spawn(print),
     "bounded": lambda: rt.spawn_py_handler_bounded(print, 1, 1),
     "pull": lambda: rt.spawn_with_mailbox(print),
+    "pull limits": lambda: rt.set_pull_limits(1),
     "observed": lambda: rt.spawn_observed_handler(),
     "path observed": lambda: rt.spawn_with_path_observed(1, "/a"),
     "child": lambda: rt.spawn_child(pid, print),
