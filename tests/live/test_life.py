@@ -63,6 +63,25 @@ HOLDERS = {
                 pass
         rt.spawn_with_mailbox(body)
     """,
+    "pull actors that share threads, in recv": """
+        rt.set_pull_limits(1)
+        def body(mailbox):
+            started.set()
+            while mailbox.recv() is not None:
+                pass
+        for _ in range(300):
+            rt.spawn_with_mailbox(body)
+    """,
+    "pull actors that share threads, asleep in C and in gevent, and in an endless loop": """
+        rt.set_pull_limits(1)
+        rt.spawn_with_mailbox(lambda mailbox: mailbox.recv())
+        def body(mailbox):
+            started.set()
+            while True:
+                pass
+        for one in (lambda mailbox: time.sleep(1e9), lambda mailbox: gevent.sleep(1e9), body):
+            rt.spawn_with_mailbox(one)
+    """,
     "a sending thread": """
         pid = rt.spawn(lambda message: None)
         def sender():

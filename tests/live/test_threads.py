@@ -71,7 +71,10 @@ def test_threads_that_spawn_at_once_get_exactly_the_limit() -> None:
 
 
 def test_the_limits_of_two_runtimes_are_their_own() -> None:
-    with iris.Runtime(pull_threads_max=1, pull_strict=True) as one, iris.Runtime(pull_threads_max=1, pull_strict=True) as two:
+    with (
+        iris.Runtime(pull_threads_max=1, pull_strict=True) as one,
+        iris.Runtime(pull_threads_max=1, pull_strict=True) as two,
+    ):
         for rt in (one, two):
             rt.spawn_with_mailbox(wait_for_messages)
             with pytest.raises(iris.LimitReached):
