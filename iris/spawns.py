@@ -41,8 +41,8 @@ class SpawnFacade(Facade):
             fn: takes its messages with `mailbox.recv()`. When it returns, the actor ends with
                 reason `Normal`. Blocking is safe on a thread of its own; on a shared one a call
                 that blocks in C holds up the others of this thread.
-            budget: messages taken at once on a shared thread, at least 1; then others may have
-                their turn. A thread of its own takes turns with nobody.
+            budget: at least 1. It has no effect: a thread of its own takes turns with nobody,
+                and on a shared one the time decides (`slice_s`).
 
         Returns:
             The pid.

@@ -274,11 +274,8 @@ class Mailbox:
             waiting -= control.marks
         return waiting if waiting > 0 else 0
 
-    def refill(self, most: Optional[int] = None) -> Optional[list[Any]]:
-        """Move what waits in the user lane into `rest`, so many at most. Owner only.
-
-        None when nothing waits.
-        """
+    def refill(self) -> Optional[list[Any]]:
+        """Move what waits in the user lane into `rest`; None when nothing waits. Owner only."""
         admission = self.admission
         batch: list[Any]
         if type(admission) is Bound:
@@ -286,7 +283,7 @@ class Mailbox:
         else:
             lane = self.user
             if isinstance(lane, list):
-                batch = lane[:most]
+                batch = lane[:]
                 # Senders may append between the two statements, hence the length.
                 del lane[: len(batch)]
                 batch.reverse()

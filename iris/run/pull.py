@@ -30,6 +30,18 @@ from iris.run.lodging import Lodging
 NOTHING = object()
 
 
+class _NoBatch:
+    """What a mailbox sees in place of a cell with a batch, so that it asks the runner."""
+
+    __slots__ = ()
+
+    rest = None
+    special = True
+
+
+_NO_BATCH = _NoBatch()
+
+
 class PullShared:
     """What all pull actors of a runtime have in common."""
 
@@ -145,6 +157,11 @@ class PullRunner:
         self._gone = True
         lifecycle.bury(cell)
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether it may hold up others by never waiting."""
+        return self._room.is_shared
+
     def ask(self) -> None:
         """The function asks for a message: the one before is handled."""
         self.cell.running = 1
@@ -200,7 +217,7 @@ class PullRunner:
             rest = cell.rest
             if not rest:
                 cell.rest = None
-                rest = cell.refill(cell.spec.budget if self._room.is_shared else None)
+                rest = cell.refill()
                 if rest is None:
                     return NOTHING
                 self.batched += len(rest)
@@ -313,16 +330,18 @@ class PyMailbox:
     Only the thread or greenlet on which Iris called the function may use it.
     """
 
-    __slots__ = ("_cell", "_runner")
+    __slots__ = ("_quick", "_runner")
 
     def __init__(self, runner: PullRunner) -> None:
         self._runner = runner
-        self._cell = runner.cell
+        self._quick: Any = _NO_BATCH if runner.is_shared else runner.cell
+        # Whose batch the next message is taken from without asking the runner. Where others
+        # share the thread it is asked for each message, and looks whether they have to wait.
 
     @property
     def closed(self) -> bool:
         """True once the actor was stopped: no message will come any more."""
-        cell = self._cell
+        cell = self._runner.cell
         # `special` too: without it `recv` has not noticed yet and may give one more message.
         return self._runner.closed or (cell.special and cell.state in (STOPPING, DEAD))
 
@@ -346,7 +365,7 @@ class PyMailbox:
         """
         if timeout is not None:
             timeout = seconds("timeout", timeout)
-        cell = self._cell
+        cell = self._quick
         rest = cell.rest
         if rest and not cell.special:
             # Most messages come in batches, and then this is all there is to do: how many

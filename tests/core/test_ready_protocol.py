@@ -113,7 +113,7 @@ MODELLED = {
     "iris.core.mailbox:Bound.offer": "d6b9e4b8",
     "iris.core.mailbox:Bound.take": "9670f629",
     "iris.core.mailbox:Mailbox.drain": "4ac29c9c",
-    "iris.core.mailbox:Mailbox.refill": "974d00bb",
+    "iris.core.mailbox:Mailbox.refill": "1f7ff312",
     "iris.run.carrier:Carrier._run": "dea610bf",
     "iris.run.carrier:Carrier._sleep": "7b31312b",
     "iris.run.carrier:Carrier.nudge": "064643ef",
