@@ -144,6 +144,14 @@ ROWS: tuple[Row, ...] = (
         _bytes(20 * 1024, 28 * 1024),
     ),
     Row(
+        "rss_pull_greenlet",
+        "RSS per pull actor on a greenlet, 100k actors",
+        100_000,
+        20_000,
+        1,
+        _bytes(8 * 1024, 10 * 1024),
+    ),
+    Row(
         "timer_0us",
         "lateness of a 5 ms interval beside 500 busy actors, handlers of 0 us",
         1_000,

@@ -30,18 +30,20 @@ from iris.observe.hooks import Hooks
 from iris.observe.snapshot import Snapshot
 from iris.run import process
 from iris.run.asking import Asking
-from iris.run.bed import LOCK_WAIT_MAX_S, Bedroom
+from iris.run.bed import Bedroom
 from iris.run.bounds import Bounds
 from iris.run.carrier import Carrier
 from iris.run.clock import monotonic
 from iris.run.closing import Closing
 from iris.run.context import Place
 from iris.run.delivery import Delivery
-from iris.run.hub import GeventHub, leave_hub, prepare, run_hub
+from iris.run.hub import GeventHub, leave_hub, prepare, start_hub_thread
 from iris.run.lazy import LazyRunner
 from iris.run.lifecycle import Lifecycle
+from iris.run.lodging import Lodging, Overflow, ThreadLimits
 from iris.run.log import Log
-from iris.run.native import allocate_lock, new_rlock, start_thread
+from iris.run.native import new_rlock
+from iris.run.overflow import OverflowThread, OverflowThreads
 from iris.run.pull import PullShared
 from iris.run.push import PushRunner
 from iris.run.registry import Registry
@@ -56,6 +58,10 @@ EXIT_STOP_S = 0.5
 """What the end of the interpreter gives actors to stop, after the time to drain."""
 
 HUBS = ("thread", "current")
+
+Report = Callable[[BaseException], None]
+MakeRooms = Callable[[Carrier, Callable[[], Any], ThreadLimits, Report], "tuple[Bedroom, Overflow]"]
+"""Makes the places for pull actors: those with a thread of their own, and the overflow."""
 
 
 class _Gone:
@@ -78,6 +84,7 @@ class System:
     closing: Closing
     delivery: Delivery
     hooks: Hooks
+    lodging: Lodging
     registry: Registry
     snapshot: Snapshot
     spawning: Spawning
@@ -85,8 +92,8 @@ class System:
     timing: Timing
 
     PARTS = (
-        "aio", "asking", "bounds", "buffers", "hooks", "registry", "snapshot", "spawning",
-        "swapping", "timing",
+        "aio", "asking", "bounds", "buffers", "hooks", "lodging", "registry", "snapshot",
+        "spawning", "swapping", "timing",
     )  # fmt: skip
 
     def __init__(self, config: Config) -> None:
@@ -162,24 +169,38 @@ def build(config: Config, hub: str = "thread") -> System:
 
     Raises:
         BadInput: an unknown hub.
-        LimitReached: the process can have no more threads.
+        LimitReached: the process can have no more threads, or no more descriptors.
     """
     if hub not in HUBS:
         raise BadInput(f"hub={hub!r} is unknown; give {' or '.join(map(repr, HUBS))}")
     prepare()
     system = assemble(
         config, deque(), monotonic, config.slice_s, random.SystemRandom(),
-        lambda _, runtime: Threads(config, runtime),
+        real_rooms(config),
     )  # fmt: skip
     if hub == "current":
         gevent_hub = GeventHub()
         system.lifecycle.on_interrupt = system.carrier.interrupted = gevent_hub.interrupted
-        _set_leave(system, system.carrier.detach, lambda _: None)
         system.carrier.attach(gevent_hub)
     else:
         _start_hub_thread(system)
     process.enter(system)
     return system
+
+
+def real_rooms(config: Config) -> MakeRooms:
+    """Pull actors on threads, and in overflow threads."""
+
+    def rooms(
+        _: Carrier, runtime: Callable[[], Any], limits: ThreadLimits, report: Report
+    ) -> tuple[Bedroom, Overflow]:
+        def overflow_thread() -> OverflowThread:
+            return OverflowThread(runtime, monotonic, config.slice_s, report)
+
+        threads = Threads(config.pull_stack_bytes, runtime, limits.give_back)
+        return threads, OverflowThreads(overflow_thread)
+
+    return rooms
 
 
 def assemble(
@@ -188,7 +209,7 @@ def assemble(
     clock: Callable[[], float],
     slice_s: float,
     generator: random.Random,
-    make_bedroom: Callable[[Carrier, Callable[[], Any]], Bedroom],
+    make_rooms: MakeRooms,
 ) -> System:
     """Wire the parts of a runtime that is not attached to a hub yet."""
     system = System(config)
@@ -225,7 +246,10 @@ def assemble(
     carrier.run_slice = make_slice(carrier, ends, lock, clock)
     carrier.fire = timing.fire
 
-    pull = PullShared(lifecycle, make_bedroom(carrier, runtime), clock, swapping.apply)
+    limits = ThreadLimits(config.pull_threads_max, config.pull_strict)
+    threads, overflow = make_rooms(carrier, runtime, limits, lifecycle.report)
+    system.lodging = Lodging(limits, threads, overflow, log.overflowed)
+    pull = PullShared(lifecycle, system.lodging, clock, swapping.apply)
     push = PushRunner(carrier)
     lazy = LazyRunner(push, table, delivery, lifecycle, clock)
 
@@ -242,8 +266,9 @@ def assemble(
     system.snapshot = Snapshot(table, fates, lifecycle.orphans, lambda: carrier.handled, pulled)
     system.spawning = Spawning(lifecycle, table, delivery, registry, push, pull, lazy)
     system.closing = Closing(
-        table, fates, lifecycle, carrier, pulled, clock, runtime, system.closed
-    )
+        table, fates, lifecycle, carrier, pulled, pull.interrupt_stopping, overflow, clock,
+        runtime, system.closed,
+    )  # fmt: skip
     return system
 
 
@@ -256,50 +281,22 @@ def _later(carrier: Carrier) -> Callable[[float, Callable[[], Any]], Any]:
     return later
 
 
-def _set_leave(system: System, leave: Callable[[], None], left: Callable[[float], None]) -> None:
-    system.closing.leave = leave
-    system.closing.left = left
-
-
 def _start_hub_thread(system: System) -> None:
     """Run the carrier on a thread of its own and return when it is up."""
     carrier = system.carrier
-    up, down = allocate_lock(), allocate_lock()
-    up.acquire()
-    down.acquire()
-    problem: list[BaseException] = []
 
     def entered(hub: GeventHub) -> None:
         def leave() -> None:
             carrier.detach()
             leave_hub(hub)
 
-        _set_leave(system, leave, lambda timeout_s: _acquire(down, timeout_s))
+        system.closing.leave = leave
         carrier.attach(hub)
-        up.release()
-
-    def run() -> None:
-        try:
-            run_hub(entered)
-        except BaseException as error:  # noqa: BLE001  # A thread's entry.
-            problem.append(error)
-            if up.locked():
-                up.release()
-        finally:
-            down.release()
 
     try:
-        start_thread(run)
+        system.closing.left = start_hub_thread(entered)
     except RuntimeError as error:
         raise LimitReached(
             f"the process can start no thread for the runtime ({error}); raise its limits"
             " (ulimit -u), or run on the hub of this thread with Runtime(hub='current')"
         ) from error
-    up.acquire()
-    if problem:
-        raise problem[0]
-
-
-def _acquire(lock: Any, timeout_s: float) -> None:
-    if lock.acquire(True, min(timeout_s, LOCK_WAIT_MAX_S)):
-        lock.release()

@@ -60,7 +60,11 @@ class Config:
     """How long the interpreter's exit waits for queued messages of a runtime left open."""
 
     pull_threads_max: Optional[int] = None
-    """Threads for pull actors; None takes min(8192, half of what the process limits leave)."""
+    """Pull actors with a thread of their own; further ones share a few threads. None takes
+    min(8192, half of what the process limits leave)."""
+
+    pull_strict: bool = False
+    """Whether `pull_threads_max` is a limit: one pull actor more raises LimitReached."""
 
     pull_stack_bytes: int = 512 * 1024
     """Stack of a pull actor's thread. Recursion inside C code was seen to die at 128 KiB."""
@@ -76,6 +80,8 @@ class Config:
             raise TypeError(f"stop_word is bytes or None, not {self.stop_word!r}")
         if self.pull_threads_max is not None:
             whole_number("pull_threads_max", self.pull_threads_max, least=1)
+        if type(self.pull_strict) is not bool:
+            raise TypeError(f"pull_strict is True or False, not {self.pull_strict!r}")
         whole_number("pull_stack_bytes", self.pull_stack_bytes, least=256 * 1024)
 
 

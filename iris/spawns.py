@@ -34,19 +34,44 @@ class SpawnFacade(Facade):
     def spawn_with_mailbox(self, fn: Callable[[Any], Any], budget: int = BUDGET_DEFAULT) -> int:
         """Make a pull actor: `fn(mailbox)` runs on a real thread of its own.
 
+        Beyond `pull_threads_max` actors it runs on a thread that it shares with others, as a
+        greenlet with a gevent hub; see `set_pull_limits`.
+
         Args:
-            fn: takes its messages with `mailbox.recv()`; blocking is safe in it. When it
-                returns, the actor ends with reason `Normal`.
-            budget: at least 1. It has no effect: a thread of its own takes turns with nobody.
+            fn: takes its messages with `mailbox.recv()`. When it returns, the actor ends with
+                reason `Normal`. Blocking is safe on a thread of its own; on a shared one a call
+                that blocks in C holds up the others of this thread.
+            budget: at least 1. It has no effect: a thread of its own takes turns with nobody,
+                and on a shared one the time decides (`slice_s`).
 
         Returns:
             The pid.
 
         Raises:
-            LimitReached: all threads for pull actors are in use.
+            LimitReached: there is no thread left, shared ones neither (`strict` wants none), or
+                no descriptor for the hub of a shared one.
             TypeError, BadInput, RuntimeClosed: as for `spawn`.
+
+        From any thread and handler. The first few that share a thread wait until it is up.
         """
         return self._system.spawning.mailbox(fn, budget)
+
+    def set_pull_limits(self, max_threads: int, strict: bool = False) -> None:
+        """Change how many pull actors may have a thread of their own.
+
+        Args:
+            max_threads: at least 1. Actors that have a thread keep it, also when they are more.
+            strict: True has one actor more refused with `LimitReached`; False has it share a
+                thread with others.
+
+        Raises:
+            BadInput: `max_threads` is below 1.
+            TypeError: a wrong type.
+            RuntimeClosed: after shutdown.
+
+        From any thread; never blocks. It holds for actors that are spawned from now on.
+        """
+        self._system.lodging.set_limits(max_threads, strict)
 
     def spawn_observed_handler(self, budget: int = BUDGET_DEFAULT) -> int:
         """Make an actor that keeps what it receives for `get_messages`. As `spawn` otherwise."""

@@ -32,6 +32,7 @@ RUNTIME: dict[str, list[str]] = {
         "spawn_virtual",
         "spawn_py_handler_bounded",
         "spawn_with_mailbox",
+        "set_pull_limits",
         "spawn_observed_handler",
         "spawn_with_path_observed",
         "spawn_child",

@@ -110,6 +110,7 @@ def test_what_cannot_be_unpacked(data: Any, error: type[Exception]) -> None:
         ({"stop_word": "quit"}, TypeError, ["stop_word", "'quit'"]),
         ({"pull_threads_max": 0}, iris.BadInput, ["pull_threads_max=0"]),
         ({"pull_threads_max": 1.5}, TypeError, ["pull_threads_max", "1.5"]),
+        ({"pull_strict": 1}, TypeError, ["pull_strict", "1"]),
         ({"pull_stack_bytes": 1}, iris.BadInput, ["pull_stack_bytes=1"]),
     ],
 )

@@ -20,6 +20,7 @@ def test_the_defaults_are_those_that_are_promised() -> None:
     assert config.shutdown_timeout_s == 5.0
     assert config.exit_drain_s == 1.0
     assert config.pull_threads_max is None
+    assert config.pull_strict is False
     assert config.pull_stack_bytes == 512 * 1024
 
 
@@ -70,6 +71,8 @@ def test_the_stop_word_is_bytes_or_none(value: Any) -> None:
         ("pull_threads_max", 0, BadInput),
         ("pull_threads_max", 1.0, TypeError),
         ("pull_threads_max", True, TypeError),
+        ("pull_strict", 0, TypeError),
+        ("pull_strict", None, TypeError),
         ("pull_stack_bytes", 256 * 1024 - 1, BadInput),
         ("pull_stack_bytes", None, TypeError),
     ],

@@ -74,8 +74,12 @@ class Runner(Protocol):
         for each system message; it is for the runner to know which of them is the first.
         """
 
-    def kill(self, cell: ActorCell) -> bool:
-        """Interrupt a handler that waits cooperatively; False when that is impossible."""
+    def kill(self, cell: ActorCell) -> float:
+        """Interrupt a handler that waits cooperatively.
+
+        Returns how many seconds that may take from now; 0 where the carrier does it before all
+        that is asked of it later, and where it is impossible.
+        """
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,18 @@ from contextlib import suppress
 from typing import Any, Callable, Optional, Protocol
 
 from iris.run.context import Home, Place, current_greenlet
-from iris.run.native import allocate_lock
+from iris.run.hub import throw_exit
+from iris.run.native import LOCK_WAIT_MAX_S, allocate_lock
 
-LOCK_WAIT_MAX_S = 1e6
-"""Longest single wait for a lock; longer ones overflow on some platforms, so they are cut up."""
+KILL_S = 0.1
+"""What a hub that is not blocked needs at most to interrupt one of its greenlets."""
 
 
 class Bed(Protocol):
     """What a pull actor sleeps in."""
+
+    def occupy(self) -> None:
+        """By the sleeper, before anything else: this is its place."""
 
     def wake(self) -> None:
         """End the sleep, or the next one. From any thread."""
@@ -25,15 +29,35 @@ class Bed(Protocol):
     def sleep(self, timeout_s: Optional[float]) -> bool:
         """Sleep until woken; False when the time was over before. By the sleeper only."""
 
+    def give_way(self) -> None:
+        """Let others run that have waited too long for the sleeper. By the sleeper only."""
+
+    def interrupt(self, wanted: Callable[[], bool]) -> float:
+        """Throw GreenletExit into the sleeper where it waits, if it is wanted then.
+
+        From any thread. Returns how many seconds that may take, 0 where it is impossible.
+        """
+
+
+class Lodger(Protocol):
+    """Whoever is given a place to run: the runner of a pull actor."""
+
+    def move_in(self, room: Bedroom, bed: Bed) -> None:
+        """Before `run`: this is where it will run and sleep."""
+
+    def run(self) -> None:
+        """Its whole life, on the thread or greenlet that it was given."""
+
 
 class Bedroom(Protocol):
-    """How the pull actors of a runtime are run: on threads, or as greenlets of a hub."""
+    """Where pull actors run: each on a thread of its own, or as greenlets of one hub."""
 
-    def make_bed(self) -> Bed:
-        """A place to sleep for one actor."""
+    @property
+    def is_shared(self) -> bool:
+        """Whether one that takes no pause holds up others."""
 
-    def start(self, entry: Callable[[], None]) -> None:
-        """Run `entry` beside everything else; LimitReached when that is impossible."""
+    def start(self, lodger: Lodger) -> None:
+        """Run the lodger beside everything else; LimitReached when that is impossible."""
 
     def place(self) -> Place:
         """Where the actor's code runs."""
@@ -43,6 +67,41 @@ class Bedroom(Protocol):
 
     def ended(self) -> None:
         """By the actor's thread or greenlet, last of all."""
+
+
+class SharedHome(Home, Protocol):
+    """The hub that several sleepers share."""
+
+    @property
+    def is_shared(self) -> bool:
+        """False where a simulation has each of them stand for a thread."""
+
+    def is_overdue(self) -> bool:
+        """Whether the greenlet that runs has run for so long that others should have a turn."""
+
+
+class NoBed:
+    """Of an actor that has not begun: before its first sleep it looks at everything anyway."""
+
+    __slots__ = ()
+
+    def occupy(self) -> None:
+        raise AssertionError("this actor has no place to run")
+
+    def wake(self) -> None:
+        pass
+
+    def sleep(self, timeout_s: Optional[float]) -> bool:  # noqa: ARG002  # The protocol.
+        raise AssertionError("this actor has no place to run")
+
+    def give_way(self) -> None:
+        pass
+
+    def interrupt(self, wanted: Callable[[], bool]) -> float:  # noqa: ARG002  # The protocol.
+        return 0.0
+
+
+NO_BED = NoBed()
 
 
 class ThreadBed:
@@ -55,6 +114,9 @@ class ThreadBed:
         self._lock.acquire()
         # Held while there is no wake-up; released once per wake-up.
 
+    def occupy(self) -> None:
+        pass
+
     def wake(self) -> None:
         # RuntimeError: two senders saw the same sleeper, and one wake-up is as good as two.
         with suppress(RuntimeError):
@@ -66,18 +128,31 @@ class ThreadBed:
             return True
         return bool(self._lock.acquire(True, min(max(timeout_s, 0.0), LOCK_WAIT_MAX_S)))
 
+    def give_way(self) -> None:
+        # The operating system sees to that.
+        pass
+
+    def interrupt(self, wanted: Callable[[], bool]) -> float:  # noqa: ARG002  # The protocol.
+        """A thread cannot be interrupted."""
+        return 0.0
+
 
 class GreenletBed:
     """For an owner that is a greenlet among others of a hub."""
 
-    __slots__ = ("_awake", "_expired", "_greenlet", "_home")
+    __slots__ = ("_awake", "_expired", "_greenlet", "_home", "_sleeper")
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: SharedHome) -> None:
         self._home = home
         self._awake = False
         self._expired = False
         self._greenlet: Any = None
-        # The sleeper while it sleeps. Hub's thread only.
+        # The owner, from its first statement on. This and `_sleeper`: hub's thread only.
+        self._sleeper: Any = None
+        # Whoever sleeps here now.
+
+    def occupy(self) -> None:
+        self._greenlet = current_greenlet()
 
     def wake(self) -> None:
         self._awake = True
@@ -88,20 +163,44 @@ class GreenletBed:
         timer = None if timeout_s is None else self._home.later(timeout_s, self._expire)
         try:
             while not self._awake and not self._expired:
-                self._greenlet = current_greenlet()
+                self._sleeper = current_greenlet()
                 self._home.park()
         finally:
-            self._greenlet = None
+            self._sleeper = None
             if timer is not None:
                 timer.close()
         woken, self._awake = self._awake, False
         return woken
+
+    def give_way(self) -> None:
+        if not self._home.is_overdue():
+            return
+        self._expired = False
+        # Behind all who are to be resumed already. Not a wake-up: those stay for `sleep`.
+        self._home.post(self._expire)
+        try:
+            while not self._expired:
+                self._sleeper = current_greenlet()
+                self._home.park()
+        finally:
+            self._sleeper = None
+
+    def interrupt(self, wanted: Callable[[], bool]) -> float:
+        if not self._home.is_shared:
+            return 0.0
+        self._home.post(lambda: self._throw(wanted))
+        return KILL_S
+
+    def _throw(self, wanted: Callable[[], bool]) -> None:
+        # In the hub, so the owner is not running: it has ended, not begun, or it waits.
+        if self._greenlet is not None and wanted():
+            throw_exit(self._greenlet)
 
     def _expire(self) -> None:
         self._expired = True
         self._resume()
 
     def _resume(self) -> None:
-        greenlet, self._greenlet = self._greenlet, None
+        greenlet, self._sleeper = self._sleeper, None
         if greenlet is not None:
             greenlet.switch()

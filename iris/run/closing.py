@@ -19,6 +19,7 @@ from iris.errors import WouldDeadlock
 from iris.run.carrier import Carrier
 from iris.run.context import here
 from iris.run.lifecycle import Lifecycle
+from iris.run.lodging import Overflow
 from iris.run.native import new_rlock, start_thread
 from iris.run.waiter import Waiter
 
@@ -37,6 +38,8 @@ class Closing:
 
     Args:
         pulled: gives (messages taken, cell) of each living pull actor.
+        interrupt_pulled: interrupts pull actors that are stopping, where that is possible.
+        overflow: where pull actors run beside each other.
         runtime: tells which runtime a `Place` belongs to.
         closed: called when the runtime is closed for good.
     """
@@ -48,6 +51,8 @@ class Closing:
         lifecycle: Lifecycle,
         carrier: Carrier,
         pulled: Pulled,
+        interrupt_pulled: Callable[[], None],
+        overflow: Overflow,
         clock: Callable[[], float],
         runtime: Callable[[], Any],
         closed: Callable[[], None],
@@ -57,6 +62,8 @@ class Closing:
         self._lifecycle = lifecycle
         self._carrier = carrier
         self._pulled = pulled
+        self._interrupt_pulled = interrupt_pulled
+        self._overflow = overflow
         self._clock = clock
         self._runtime = runtime
         self._closed = closed
@@ -117,12 +124,15 @@ class Closing:
         end = self._clock() + timeout_s
         if not self._wait_until(self._all_ended, timeout_s * GRACE_SHARE, self._stop_everyone):
             carrier.post(lambda: carrier.interrupt_blocked(_is_stopping))
+            self._interrupt_pulled()
             self._wait_until(self._all_ended, max(end - self._clock(), 0.05))
         self._result = [cell.pid for cell in self._table.cells() if cell.state is not DEAD]
         self._closed()
         self._table.forget_all()
+        self._overflow.close()
         carrier.post(self.leave)
         self.left(max(end - self._clock(), 0.2))
+        self._overflow.left(max(end - self._clock(), 0.2))
         self._state = "closed"
 
     def _stop_everyone(self) -> None:

@@ -91,6 +91,11 @@ def leave() -> None:
     _places.pop(current_greenlet(), None)
 
 
+def greenlets_in(home: Home) -> list[Any]:
+    """The greenlets that run turns in this home, or wait in it."""
+    return [greenlet for greenlet, place in list(_places.items()) if place.home is home]
+
+
 def here() -> Optional[Place]:
     """The place of the calling code; None outside any actor."""
     return _places.get(_getcurrent())

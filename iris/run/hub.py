@@ -7,11 +7,25 @@ answer. gevent is imported on first use, because `import iris` has to be cheap.
 
 from __future__ import annotations
 
+import os
 from collections import deque
+from io import FileIO
+from types import MethodType
 from typing import Any, Callable, Optional, Protocol
 
+from iris.errors import LimitReached
 from iris.run.context import Sleeper
-from iris.run.native import get_ident, new_rlock
+from iris.run.native import (
+    LOCK_WAIT_MAX_S,
+    allocate_lock,
+    get_ident,
+    new_rlock,
+    start_thread,
+)
+
+HUB_DESCRIPTORS = 4
+"""What a hub takes: its poller, a way to be woken, and one to spare. libev tries for ever when it
+can have none, so this is found out before."""
 
 
 class Hub(Protocol):
@@ -67,8 +81,9 @@ class GeventHub:
         self._async: Any = self._loop.async_()
         self._timer: Any = None
         self._greenlet = greenlet
-        self.park = self._hub.switch
-        # Not a method around it, for the sake of each wait of a handler.
+        self.park: Callable[[], Any] = MethodType(greenlet.switch, self._hub)
+        # Switch from the current greenlet to the hub. Not a method around it, nor the hub's own,
+        # which is one on PyPy: each call on the stack is kept as long as the greenlet waits.
         self._lock = new_rlock()
         self._open = True
         # Under `_lock`: a wake-up of a closed watcher raises, and differently on PyPy.
@@ -118,10 +133,18 @@ def run_hub(entered: Callable[[GeventHub], None]) -> None:
     Args:
         entered: called with the hub before it runs. The hub runs until `leave_hub` is called
             in it.
+
+    Raises:
+        LimitReached: the process can open no more descriptors.
     """
     from greenlet import getcurrent
 
-    hub = GeventHub()
+    _check_descriptors()
+    try:
+        hub = GeventHub()
+    except BaseException:
+        drop_hub_of_thread()
+        raise
     native = hub._hub
     native.iris_main = getcurrent()
     try:
@@ -129,6 +152,62 @@ def run_hub(entered: Callable[[GeventHub], None]) -> None:
         native.switch()
     finally:
         _destroy(native)
+
+
+def start_hub_thread(entered: Callable[[GeventHub], None]) -> Callable[[float], Any]:
+    """Do that on a thread of its own, and return when the hub is up.
+
+    Returns:
+        A call that waits for the end of the thread, some seconds at most.
+
+    Raises:
+        RuntimeError: the process can have no more threads.
+        LimitReached: it can open no more descriptors.
+    """
+    up, down = allocate_lock(), allocate_lock()
+    up.acquire()
+    down.acquire()
+    problem: list[BaseException] = []
+
+    def enter(hub: GeventHub) -> None:
+        entered(hub)
+        up.release()
+
+    def run() -> None:
+        try:
+            run_hub(enter)
+        except BaseException as error:  # noqa: BLE001  # A thread's entry.
+            problem.append(error)
+            if up.locked():
+                up.release()
+        finally:
+            down.release()
+
+    def left(timeout_s: float) -> None:
+        if down.acquire(True, min(timeout_s, LOCK_WAIT_MAX_S)):
+            down.release()
+
+    start_thread(run)
+    up.acquire()
+    if problem:
+        raise problem[0]
+    return left
+
+
+def _check_descriptors() -> None:
+    files: list[Any] = []
+    try:
+        # As files: their `close` is never gevent's, which may put it off.
+        for _ in range(HUB_DESCRIPTORS):
+            files.append(FileIO(os.devnull))  # noqa: PERF401  # Those before a failure, too.
+    except OSError as error:
+        raise LimitReached(
+            f"the process can open no {HUB_DESCRIPTORS} descriptors more, which an event loop needs"
+            f" ({error}); close some, or raise its limit (ulimit -n)"
+        ) from error
+    finally:
+        for file in files:
+            file.close()
 
 
 def _destroy(native: Any) -> None:
@@ -142,6 +221,14 @@ def _destroy(native: Any) -> None:
     native.destroy(destroy_loop=True)
     if not native.dead:
         native.throw(GreenletExit)
+
+
+def throw_exit(greenlet: Any) -> None:
+    """In the hub: throw GreenletExit into a greenlet that waits, unless it has ended."""
+    from greenlet import GreenletExit
+
+    if not greenlet.dead:
+        greenlet.throw(GreenletExit)
 
 
 def leave_hub(hub: GeventHub) -> None:

@@ -42,7 +42,7 @@ class LazyRunner:
     )
 
     signal: Callable[[ActorCell], Optional[bool]]
-    kill: Callable[[ActorCell], bool]
+    kill: Callable[[ActorCell], float]
 
     def __init__(
         self,

@@ -416,10 +416,11 @@ class Lifecycle:
             ties = cell.ties
             if ties is None or ties.pending_end is None:
                 return
+        patience_s = 0.0
         for child in children_of(cell):
             if child.running:
-                child.runner.kill(child)
-        self.later(0.0, lambda: self._abandon(cell))
+                patience_s = max(patience_s, child.runner.kill(child))
+        self.later(patience_s, lambda: self._abandon(cell))
 
     def _abandon(self, cell: ActorCell) -> None:
         """Children whose code cannot be interrupted are orphaned, and the end goes on.

@@ -42,6 +42,15 @@ class Log:
             return
         _log.warning("actor %d could not be ended and was given up; its code runs on", pid)
 
+    def overflowed(self, most: int) -> None:
+        """The first pull actor has no thread of its own."""
+        _log.warning(
+            "all %d threads for pull actors are in use (pull_threads_max); from now on pull actors"
+            " share threads, where a call that blocks in C holds up others of the same thread."
+            " Raise the limit, or have more actors refused, with set_pull_limits",
+            most,
+        )
+
     def swap_refused(self, pid: int, version: int, error: BaseException) -> None:
         """A migration raised, and the actor keeps its old handler."""
         _log.error(

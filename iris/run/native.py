@@ -10,6 +10,9 @@ from __future__ import annotations
 import sys
 from typing import Any, Callable
 
+LOCK_WAIT_MAX_S = 1e6
+"""Longest single wait for a lock; longer ones overflow on some platforms, so they are cut up."""
+
 
 def _original(module: str, name: str) -> Any:
     # Looked up and not imported: `import iris` must not import gevent.

@@ -1,7 +1,7 @@
-"""Pull actors: a function on a thread of its own that takes its messages itself.
+"""Pull actors: a function that takes its messages itself, on a thread or greenlet of its own.
 
-The thread is the owner of the cell's mailbox. `PullRunner` is the cell's runner and
-`PyMailbox` what the function gets. Taking a message needs no lock; the bed is only for
+That is the owner of the cell's mailbox. `PullRunner` is the cell's runner and `PyMailbox`
+what the function gets. Taking a message needs no lock; the bed is only for
 waiting, and nobody touches it while the actor is busy.
 """
 
@@ -22,44 +22,64 @@ from iris.core.messages import (
     SwapMarker,
     swap_message,
 )
-from iris.errors import ActorStopped, LimitReached
-from iris.run.bed import Bedroom
+from iris.errors import ActorStopped
+from iris.run.bed import NO_BED, Bed, Bedroom
 from iris.run.context import enter, leave
 from iris.run.lifecycle import Lifecycle
+from iris.run.lodging import Lodging
 
-_NOTHING = object()
+NOTHING = object()
+
+
+class _NoBatch:
+    """What a mailbox sees in place of a cell with a batch, so that it asks the runner."""
+
+    __slots__ = ()
+
+    rest = None
+    special = True
+
+
+_NO_BATCH = _NoBatch()
 
 
 class PullShared:
     """What all pull actors of a runtime have in common."""
 
-    __slots__ = ("apply_swap", "bedroom", "clock", "lifecycle", "living")
+    __slots__ = ("apply_swap", "clock", "lifecycle", "living", "lodging")
 
     def __init__(
         self,
         lifecycle: Lifecycle,
-        bedroom: Bedroom,
+        lodging: Lodging,
         clock: Callable[[], float],
         apply_swap: Callable[[ActorCell, Union[SwapMarker, RollbackMarker]], Any],
     ) -> None:
         self.lifecycle = lifecycle
-        self.bedroom = bedroom
+        self.lodging = lodging
         self.clock = clock
         self.apply_swap = apply_swap
         self.living: dict[int, PullRunner] = {}
         # By pid. Each actor adds and removes itself; single dict operations.
 
+    def interrupt_stopping(self) -> None:
+        """Interrupt those that are to end and wait where they can be interrupted. Any thread."""
+        for runner in list(self.living.values()):
+            if runner.cell.state is STOPPING:
+                runner.kill(runner.cell)
+
 
 class PullRunner:
     """Runs one pull actor."""
 
-    __slots__ = ("_bed", "_gone", "_shared", "batched", "cell", "closed", "told_closed")
+    __slots__ = ("_gone", "_room", "_shared", "batched", "bed", "cell", "closed", "told_closed")
 
     cell: ActorCell
+    _room: Bedroom
 
     def __init__(self, shared: PullShared) -> None:
         self._shared = shared
-        self._bed = shared.bedroom.make_bed()
+        self.bed: Bed = NO_BED
         self.batched = 0
         # Owner only: what was moved from the lane into batches, less the markers passed.
         self.closed = False
@@ -70,35 +90,42 @@ class PullRunner:
     # -- from any thread -------------------------------------------------------------------
 
     def start(self, cell: ActorCell) -> None:
-        """Start the thread; LimitReached when the process can have no more."""
+        """Find a place for it and begin; LimitReached when there is none."""
         shared = self._shared
         self.cell = cell
         cell.ready = True
         cell.running = 1
         shared.living[cell.pid] = self
         try:
-            shared.bedroom.start(self._main)
-        except LimitReached:
-            del shared.living[cell.pid]
+            shared.lodging.start(self)
+        except BaseException:
+            shared.living.pop(cell.pid, None)
             raise
+
+    def move_in(self, room: Bedroom, bed: Bed) -> None:
+        """This is where it will run; again when another place is tried after it."""
+        self._room = room
+        self.bed = bed
 
     def signal(self, cell: ActorCell) -> bool:
         """Wake the owner, which sleeps or is about to."""
         if self._gone:
             self._shared.lifecycle.bury(cell)
         else:
-            self._bed.wake()
+            self.bed.wake()
         return True
 
-    def kill(self, cell: ActorCell) -> bool:  # noqa: ARG002  # The Runner protocol.
-        """A thread cannot be interrupted."""
-        return False
+    def kill(self, cell: ActorCell) -> float:
+        """Interrupt it where it waits, if it is a greenlet; a thread cannot be interrupted."""
+        return self.bed.interrupt(lambda: cell.running > 0 and cell.state is STOPPING)
 
-    # -- in the actor's thread ---------------------------------------------------------------
+    # -- in the actor's thread or greenlet -----------------------------------------------------
 
-    def _main(self) -> None:
+    def run(self) -> None:
+        """Call the function and end the actor with what became of it."""
         shared, cell = self._shared, self.cell
-        place = shared.bedroom.place()
+        self.bed.occupy()
+        place = self._room.place()
         place.cell = cell
         error: Optional[BaseException] = None
         try:
@@ -112,7 +139,7 @@ class PullRunner:
             shared.lifecycle.report(raised)
         finally:
             leave()
-            shared.bedroom.ended()
+            self._room.ended()
 
     def _end(self, error: Optional[BaseException]) -> None:
         shared, cell = self._shared, self.cell
@@ -121,7 +148,7 @@ class PullRunner:
         lifecycle.count_pulled(self.received - counted)
         cell.running = 0
         shared.living.pop(cell.pid, None)
-        shared.bedroom.leaving()
+        self._room.leaving()
         if error is not None and not isinstance(error, ActorStopped):
             lifecycle.fail(cell, error, None, counted)
         elif cell.state in (STOPPING, DEAD):
@@ -131,25 +158,24 @@ class PullRunner:
         self._gone = True
         lifecycle.bury(cell)
 
-    def receive(self, timeout: Optional[float]) -> Any:
-        """The slow half of `recv`: look at everything, then wait."""
-        self._rest()
-        end = None
-        while True:
-            found = self._take()
-            if found is not _NOTHING:
-                return found
-            if self.closed:
-                return self._say_closed()
-            if timeout is not None and end is None:
-                end = self._shared.clock() + timeout
-            if not self._wait(end):
-                return None
+    @property
+    def is_shared(self) -> bool:
+        """Whether it may hold up others by never waiting."""
+        return self._room.is_shared
+
+    def rest(self) -> None:
+        """The function wants a message: the one before is handled."""
+        self.cell.running = 1
+        control = self.cell.control
+        if control is not None:
+            control.current = None
+        # Now, between two messages: who never waits must not hold up its neighbours.
+        self.bed.give_way()
 
     def receive_matching(self, matcher: Callable[[Any], bool], timeout: Optional[float]) -> Any:
         """The slow half of `selective_recv`."""
         cell = self.cell
-        self._rest()
+        self.rest()
         rest, cell.rest = cell.rest, None
         if rest:
             # Back to the front of the lane, so that there is one place to search.
@@ -161,31 +187,27 @@ class PullRunner:
         while True:
             self._serve_markers()
             found = self._take_special()
-            if found is not _NOTHING:
+            if found is not NOTHING:
                 return found
             if self.closed:
-                return self._say_closed()
+                return self.say_closed()
             place, hit, message = cell.take_matching(matcher, place)
             if hit:
                 self.batched += 1
                 cell.running = 2
                 return self._open(message)
             if timeout is not None and end is None:
-                end = self._shared.clock() + timeout
-            if not self._wait(end, place):
-                return None
+                end = self.now() + timeout
+            if self.come_to_rest(place):
+                if end is None:
+                    self.bed.sleep(None)
+                elif not self.sleep_until(end, place):
+                    return None
 
     @property
     def received(self) -> int:
         """User messages taken so far. The last is being handled while `cell.running` is 2."""
         return self.batched - len(self.cell.rest or ())
-
-    def _rest(self) -> None:
-        """The message before this one has been handled."""
-        self.cell.running = 1
-        control = self.cell.control
-        if control is not None:
-            control.current = None
 
     def _open(self, item: Any) -> Any:
         """The message that the function is given for what lay in the lane."""
@@ -196,25 +218,25 @@ class PullRunner:
         with self._shared.lifecycle.lock:
             control.asks -= 1
         control.current = item
-        # The next receive comes by `_rest`, so that `reply` does not take this for a later one.
+        # The next receive comes by `rest`, so that `reply` does not take this for a later one.
         self.cell.special = True
         return item.message
 
-    def _take(self) -> Any:
-        """The next thing for the function, or _NOTHING."""
+    def take(self) -> Any:
+        """The next thing for the function, or NOTHING."""
         cell = self.cell
         while True:
             found = self._take_special()
-            if found is not _NOTHING:
+            if found is not NOTHING:
                 return found
             if self.closed:
-                return _NOTHING
+                return NOTHING
             rest = cell.rest
             if not rest:
                 cell.rest = None
                 rest = cell.refill()
                 if rest is None:
-                    return _NOTHING
+                    return NOTHING
                 self.batched += len(rest)
             item = rest.pop()
             if not isinstance(item, Marker):
@@ -223,27 +245,27 @@ class PullRunner:
             self.batched -= 1
             self._unmark()
             found = self._pass(item)
-            if found is not _NOTHING:
+            if found is not NOTHING:
                 return found
 
     def _take_special(self) -> Any:
         """What lies in the system lane; notices the stop."""
         cell = self.cell
         if not cell.special:
-            return _NOTHING
+            return NOTHING
         cell.special = False
         # Cleared first, THEN a look: whoever appends from now on sets it again.
         if cell.state in (STOPPING, DEAD):
             cell.special = True
             self.closed = True
-            return _NOTHING
+            return NOTHING
         control = cell.control
         if control is None:
-            return _NOTHING
+            return NOTHING
         if control.marks or control.asks or len(control.items) > 1:
             cell.special = True
         if not control.items:
-            return _NOTHING
+            return NOTHING
         item = control.items.pop(0)
         return self._pass(item) if type(item) is SwapMarker else item
 
@@ -262,7 +284,7 @@ class PullRunner:
             del lane[place]
             self._unmark()
             found = self._pass(marker)
-            if found is not _NOTHING:
+            if found is not NOTHING:
                 with self._shared.lifecycle.lock:
                     control.items.append(found)
                     cell.special = True
@@ -277,24 +299,27 @@ class PullRunner:
         """Act on a marker; a swap becomes a message to the function."""
         if isinstance(marker, (SwapMarker, RollbackMarker)):
             version = self._shared.apply_swap(self.cell, marker)
-            return _NOTHING if version is None else swap_message(version, self.cell.pid)
+            return NOTHING if version is None else swap_message(version, self.cell.pid)
         if type(marker) is FenceMarker:
             marker.reached()
         else:
             assert type(marker) is EndMarker
             self._shared.lifecycle.mark_ended(self.cell, marker)
-        return _NOTHING
+        return NOTHING
 
-    def _say_closed(self) -> None:
+    def say_closed(self) -> None:
         if self.told_closed:
             raise ActorStopped(f"the mailbox of actor {self.cell.pid} is closed")
         self.told_closed = True
 
-    def _wait(self, end: Optional[float], looked: int = 0) -> bool:
-        """Wait for a wake-up; False when the time is over.
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return self._shared.clock()
+
+    def come_to_rest(self, looked: int = 0) -> bool:
+        """Nothing was found: True when the owner may sleep, False when it has to look again.
 
         Args:
-            end: the time to give up, None for never.
             looked: how many messages of the lane need no second look.
         """
         cell = self.cell
@@ -302,34 +327,38 @@ class PullRunner:
         # Not ready first, THEN a look: a sender who saw `ready` did not wake us.
         if cell.special or len(cell.user) > looked:
             cell.ready = True
+            return False
+        return True
+
+    def sleep_until(self, end: float, looked: int = 0) -> bool:
+        """Sleep; False when the time is over."""
+        left = end - self.now()
+        if left > 0 and self.bed.sleep(left):
             return True
-        if end is None:
-            self._bed.sleep(None)
-            return True
-        left = end - self._shared.clock()
-        if left > 0 and self._bed.sleep(left):
-            return True
+        cell = self.cell
         cell.ready = True
         # The last moment counts: what came while we gave up is taken, not left.
-        return self._shared.clock() < end or cell.special or len(cell.user) > looked
+        return self.now() < end or cell.special or len(cell.user) > looked
 
 
 class PyMailbox:
     """The mailbox that the function of a pull actor takes its messages from.
 
-    Only the thread on which Iris called the function may use it.
+    Only the thread or greenlet on which Iris called the function may use it.
     """
 
-    __slots__ = ("_cell", "_runner")
+    __slots__ = ("_quick", "_runner")
 
     def __init__(self, runner: PullRunner) -> None:
         self._runner = runner
-        self._cell = runner.cell
+        self._quick: Any = _NO_BATCH if runner.is_shared else runner.cell
+        # Whose batch the next message is taken from without asking the runner. Where others
+        # share the thread it is asked for each message, and looks whether they have to wait.
 
     @property
     def closed(self) -> bool:
         """True once the actor was stopped: no message will come any more."""
-        cell = self._cell
+        cell = self._runner.cell
         # `special` too: without it `recv` has not noticed yet and may give one more message.
         return self._runner.closed or (cell.special and cell.state in (STOPPING, DEAD))
 
@@ -348,18 +377,36 @@ class PyMailbox:
                 ends the actor.
             TypeError, BadInput: the timeout is not a number of at least 0.
 
-        Blocks the actor's own thread only, with the GIL released.
+        Blocks this actor only: its own thread, with the GIL released, or its greenlet, while
+        others of its overflow thread go on.
         """
         if timeout is not None:
             timeout = seconds("timeout", timeout)
-        cell = self._cell
+        cell = self._quick
         rest = cell.rest
         if rest and not cell.special:
             # Most messages come in batches, and then this is all there is to do: how many
             # were taken was counted when the batch was.
             cell.running = 2
             return rest.pop()
-        return self._runner.receive(timeout)
+        runner = self._runner
+        runner.rest()
+        end = None
+        while True:
+            found = runner.take()
+            if found is not NOTHING:
+                return found
+            if runner.closed:
+                return runner.say_closed()
+            if timeout is not None and end is None:
+                end = runner.now() + timeout
+            if runner.come_to_rest():
+                # Slept from here, and not from a method further down: of an actor that is a
+                # greenlet each call on the stack is kept as long as it waits.
+                if end is None:
+                    runner.bed.sleep(None)
+                elif not runner.sleep_until(end):
+                    return None
 
     def selective_recv(
         self, matcher: Callable[[Any], bool], timeout: Optional[float] = None
@@ -380,7 +427,7 @@ class PyMailbox:
             ActorStopped, TypeError, BadInput: as for `recv`; TypeError for a matcher that
                 cannot be called.
 
-        Blocks the actor's own thread only.
+        Blocks this actor only, like `recv`.
         """
         if not callable(matcher):
             raise TypeError(f"matcher is a callable, not {matcher!r}")

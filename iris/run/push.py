@@ -27,11 +27,11 @@ class PushRunner:
     def start(self, cell: ActorCell) -> None:
         """Nothing to do: the cell runs when its first message comes."""
 
-    def kill(self, cell: ActorCell) -> bool:
+    def kill(self, cell: ActorCell) -> float:
         """Throw GreenletExit into the handler, if it waits cooperatively."""
         self._carrier.post(
             lambda: self._carrier.interrupt_blocked(
                 lambda blocked: blocked is cell and cell.state is STOPPING
             )
         )
-        return True
+        return 0.0

@@ -1,15 +1,14 @@
-"""Threads for pull actors: how many there may be, and one for each."""
+"""Pull actors on threads of their own, and how many such threads a process can bear."""
 
 from __future__ import annotations
 
 from typing import Any, Callable, Optional
 
-from iris.config import Config
 from iris.errors import LimitReached
-from iris.run.bed import Bed, ThreadBed
+from iris.run.bed import Lodger, ThreadBed
 from iris.run.context import Place
 from iris.run.hub import drop_hub_of_thread
-from iris.run.native import new_rlock, start_thread
+from iris.run.native import start_thread
 
 PULL_THREADS_MOST = 8192
 """More threads than this make every switch slower and no work faster."""
@@ -46,56 +45,34 @@ def default_pull_threads_max() -> int:
     return PULL_THREADS_MOST if left is None else max(1, min(PULL_THREADS_MOST, left // 2))
 
 
-class ThreadLimit:
-    """Counts the threads of the pull actors of one runtime."""
-
-    __slots__ = ("_lock", "limit", "taken")
-
-    def __init__(self, limit: Optional[int]) -> None:
-        self.limit = default_pull_threads_max() if limit is None else limit
-        self.taken = 0
-        self._lock = new_rlock()
-
-    def take(self) -> None:
-        """Take one thread; LimitReached when there is none left."""
-        with self._lock:
-            if self.taken >= self.limit:
-                raise LimitReached(
-                    f"all {self.limit} threads for pull actors are in use (pull_threads_max);"
-                    " stop some pull actors, use push actors, or raise the limit with"
-                    f" Runtime(pull_threads_max={2 * self.limit})"
-                )
-            self.taken += 1
-
-    def give_back(self) -> None:
-        """A thread has ended."""
-        with self._lock:
-            self.taken -= 1
-
-
 class Threads:
-    """One real thread for each pull actor."""
+    """One real thread for each pull actor.
 
-    __slots__ = ("_limit", "_runtime", "_stack_bytes")
+    Args:
+        stack_bytes: the stack of each thread.
+        runtime: tells which runtime the actors belong to.
+        left: called when an actor needs its thread no more.
+    """
 
-    def __init__(self, config: Config, runtime: Callable[[], Any]) -> None:
-        self._limit = ThreadLimit(config.pull_threads_max)
-        self._stack_bytes = config.pull_stack_bytes
+    __slots__ = ("_left", "_runtime", "_stack_bytes")
+
+    is_shared = False
+
+    def __init__(
+        self, stack_bytes: int, runtime: Callable[[], Any], left: Callable[[], None]
+    ) -> None:
+        self._stack_bytes = stack_bytes
         self._runtime = runtime
+        self._left = left
 
-    def make_bed(self) -> Bed:
-        return ThreadBed()
-
-    def start(self, entry: Callable[[], None]) -> None:
-        self._limit.take()
+    def start(self, lodger: Lodger) -> None:
+        lodger.move_in(self, ThreadBed())
         try:
-            start_thread(entry, self._stack_bytes)
+            start_thread(lodger.run, self._stack_bytes)
         except RuntimeError as error:
-            self._limit.give_back()
             raise LimitReached(
-                f"the process can start no more threads ({error}); {self._limit.taken} pull"
-                " actors of this runtime have one now. Stop some, or raise the limits of the"
-                " process (ulimit -u, threads-max, max_map_count)"
+                f"the process can start no more threads for pull actors ({error}). Stop some, or"
+                " raise the limits of the process (ulimit -u, threads-max, max_map_count)"
             ) from error
 
     def place(self) -> Place:
@@ -103,7 +80,7 @@ class Threads:
 
     def leaving(self) -> None:
         # Before the joiners are told: they may want the thread for another actor.
-        self._limit.give_back()
+        self._left()
 
     def ended(self) -> None:
         drop_hub_of_thread()

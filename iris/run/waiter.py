@@ -10,11 +10,10 @@ import sys
 from typing import Any, Optional
 
 from iris.errors import WouldDeadlock
-from iris.run.bed import LOCK_WAIT_MAX_S
 from iris.run.clock import monotonic, sleep
 from iris.run.context import Home, Place, current_greenlet, here
 from iris.run.hub import Port, port_of_thread
-from iris.run.native import allocate_lock
+from iris.run.native import LOCK_WAIT_MAX_S, allocate_lock
 
 
 class Waiter:

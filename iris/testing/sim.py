@@ -17,9 +17,10 @@ from iris.core.runqueue import SeededQueue
 from iris.errors import IrisError
 from iris.facade import Facade
 from iris.lowlevel import PyRuntime
-from iris.run.bed import GreenletBed
+from iris.run.bed import GreenletBed, Lodger
 from iris.run.carrier import Carrier
 from iris.run.context import Place, Sleeper, enter, here, leave
+from iris.run.lodging import ThreadLimits
 from iris.run.simhub import ManualClock, SimHub
 from iris.run.waiter import Waiter
 from iris.runtime import Runtime
@@ -150,7 +151,7 @@ class SimRuntime(_Driven, Runtime):
         clock = ManualClock()
         self._hub = SimHub(clock)
         runqueue = SeededQueue(seed)
-        system = assemble(config_of(options), runqueue, clock, ONE_TURN, generator, _Greenlets)
+        system = assemble(config_of(options), runqueue, clock, ONE_TURN, generator, _greenlets)
         self._carrier: Carrier = system.carrier
         self._carrier.attach(self._hub)
         self._start(system)
@@ -210,26 +211,53 @@ class SimRuntime(_Driven, Runtime):
 
 
 class _Greenlets:
-    """Pull actors of a simulated runtime: greenlets of its hub."""
+    """Pull actors of a simulated runtime: greenlets of its hub, and the home they wait in."""
 
-    def __init__(self, carrier: Carrier, runtime: Callable[[], Any]) -> None:
+    def __init__(
+        self,
+        carrier: Carrier,
+        runtime: Callable[[], Any],
+        is_shared: bool,
+        left: Callable[[], None],
+    ) -> None:
+        self.is_shared = is_shared
+        self.post = carrier.post
+        self.park = carrier.park
+        self.later = carrier.later
+        self.remind = carrier.remind
+        self.leaving = left
         self._carrier = carrier
         self._runtime = runtime
 
-    def make_bed(self) -> GreenletBed:
-        return GreenletBed(self._carrier)
-
-    def start(self, entry: Callable[[], None]) -> None:
-        self._carrier.start_greenlet(entry)
+    def start(self, lodger: Lodger) -> None:
+        lodger.move_in(self, GreenletBed(self))
+        self._carrier.start_greenlet(lodger.run)
 
     def place(self) -> Place:
         return Place(self._carrier, self._runtime)
 
-    def leaving(self) -> None:
-        pass
-
     def ended(self) -> None:
         pass
+
+    def is_overdue(self) -> bool:
+        # No time passes while an actor runs.
+        return False
+
+    def close(self) -> None:
+        pass
+
+    def left(self, timeout_s: float) -> None:
+        pass
+
+
+def _greenlets(
+    carrier: Carrier, runtime: Callable[[], Any], limits: ThreadLimits, _: Any
+) -> tuple[_Greenlets, _Greenlets]:
+    """Both kinds of place for pull actors; only who is counted and how tells them apart."""
+    return (
+        _Greenlets(carrier, runtime, False, limits.give_back),
+        _Greenlets(carrier, runtime, True, lambda: None),
+    )
 
 
 def _no_runtime() -> None:

@@ -39,6 +39,8 @@ class Plan:
     manner: str
     """all: every kind of call. calm: one message at a time, so that nothing hides a lost wake-up.
     deadly: sends that race with the end of their actor."""
+    pull_threads_max: Optional[int]
+    """Small in some rounds, so that pull actors share threads."""
 
     @classmethod
     def of(cls, seed: int, traffic_s: float, threads: int) -> Plan:
@@ -62,6 +64,7 @@ class Plan:
             fetch_race=chance() < 0.5,
             child_timeout_s=5.0 if chance() < 0.7 else 0.01,
             shut_in_traffic=chance() < 0.15 and manner != "calm",
+            pull_threads_max=1 + int(chance() * 4) if chance() < 0.4 else None,
         )
 
 
@@ -72,7 +75,11 @@ class Side:
         self.world = world
         self.index = index
         self.plan = plan
-        self.rt = iris.Runtime(hub=hub, shutdown_timeout_s=plan.child_timeout_s)
+        self.rt = iris.Runtime(
+            hub=hub,
+            shutdown_timeout_s=plan.child_timeout_s,
+            pull_threads_max=plan.pull_threads_max,
+        )
         self.born: list[Actor] = []
         self.exits: dict[int, list[tuple[int, str]]] = {}
         # By pid: when (in the world's numbering) and as what an actor's end was told.

@@ -20,8 +20,8 @@ class NoRunner:
     def start(self, cell: ActorCell) -> None:
         pass
 
-    def kill(self, cell: ActorCell) -> bool:
-        return False
+    def kill(self, cell: ActorCell) -> float:
+        return 0.0
 
 
 RUNNER = NoRunner()

@@ -63,6 +63,25 @@ HOLDERS = {
                 pass
         rt.spawn_with_mailbox(body)
     """,
+    "pull actors that share threads, in recv": """
+        rt.set_pull_limits(1)
+        def body(mailbox):
+            started.set()
+            while mailbox.recv() is not None:
+                pass
+        for _ in range(300):
+            rt.spawn_with_mailbox(body)
+    """,
+    "pull actors that share threads, asleep in C and in gevent, and in an endless loop": """
+        rt.set_pull_limits(1)
+        rt.spawn_with_mailbox(lambda mailbox: mailbox.recv())
+        def body(mailbox):
+            started.set()
+            while True:
+                pass
+        for one in (lambda mailbox: time.sleep(1e9), lambda mailbox: gevent.sleep(1e9), body):
+            rt.spawn_with_mailbox(one)
+    """,
     "a sending thread": """
         pid = rt.spawn(lambda message: None)
         def sender():
@@ -477,6 +496,7 @@ CALLS = {
     "virtual": lambda: rt.spawn_virtual(print, 1, 5),
     "bounded": lambda: rt.spawn_py_handler_bounded(print, 1, 1),
     "pull": lambda: rt.spawn_with_mailbox(print),
+    "pull limits": lambda: rt.set_pull_limits(1),
     "observed": lambda: rt.spawn_observed_handler(),
     "path observed": lambda: rt.spawn_with_path_observed(1, "/a"),
     "child": lambda: rt.spawn_child(pid, print),

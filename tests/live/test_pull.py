@@ -1,4 +1,4 @@
-"""Pull actors on their real threads: waiting, order, stop, crash, timeouts, selection."""
+"""Pull actors on real threads of their own, and those that share some: the same mailbox."""
 
 from __future__ import annotations
 
@@ -14,13 +14,25 @@ import iris
 pytestmark = pytest.mark.live
 
 
+@pytest.fixture(params=["thread", "overflow"])
+def rt(request: pytest.FixtureRequest) -> Iterator[iris.Runtime]:
+    """A runtime whose pull actors have threads, and one where none has a thread of its own."""
+    if request.param == "thread":
+        with iris.Runtime() as runtime:
+            yield runtime
+        return
+    with iris.Runtime(pull_threads_max=1) as runtime:
+        runtime.spawn_with_mailbox(lambda mailbox: mailbox.recv())
+        yield runtime
+
+
 @pytest.fixture
-def rt() -> Iterator[iris.Runtime]:
+def threads_rt() -> Iterator[iris.Runtime]:
     with iris.Runtime() as runtime:
         yield runtime
 
 
-def test_each_pull_actor_has_a_thread_of_its_own(rt: iris.Runtime) -> None:
+def test_each_pull_actor_has_a_thread_of_its_own(threads_rt: iris.Runtime) -> None:
     together = threading.Barrier(5)
     seen: list[int] = []
 
@@ -28,8 +40,8 @@ def test_each_pull_actor_has_a_thread_of_its_own(rt: iris.Runtime) -> None:
         seen.append(threading.get_native_id())
         together.wait(60)  # only if all five run at the same time
 
-    pids = [rt.spawn_with_mailbox(body) for _ in range(5)]
-    assert all(rt.join(pid, 60) for pid in pids)
+    pids = [threads_rt.spawn_with_mailbox(body) for _ in range(5)]
+    assert all(threads_rt.join(pid, 60) for pid in pids)
     assert len(set(seen)) == 5
     assert threading.get_native_id() not in seen
 
@@ -75,8 +87,8 @@ def test_ping_pong_between_a_pull_and_a_push_actor(rt: iris.Runtime) -> None:
         else:
             rt.send(pull_pid, message + 1)
 
-    pull_pid = rt.spawn_with_mailbox(pull)
     push_pid = rt.spawn(push)
+    pull_pid = rt.spawn_with_mailbox(pull)
     rt.send(pull_pid, 0)
     assert over.wait(100)
 
@@ -216,19 +228,23 @@ def test_any_base_exception_hurts_only_its_own_actor(
     assert rt.join(other, 60)
 
 
-def test_a_blocking_call_of_one_does_not_hold_up_others(rt: iris.Runtime, hold: Any) -> None:
-    blocked = [rt.spawn_with_mailbox(lambda mailbox: hold.wait()) for _ in range(5)]
+def test_a_blocking_call_of_one_does_not_hold_up_others(
+    threads_rt: iris.Runtime, hold: Any
+) -> None:
+    blocked = [threads_rt.spawn_with_mailbox(lambda mailbox: hold.wait()) for _ in range(5)]
     done: list[Any] = []
-    pids = [rt.spawn_with_mailbox(lambda mailbox: done.append(mailbox.recv())) for _ in range(5)]
-    push = rt.spawn(done.append)
+    pids = [
+        threads_rt.spawn_with_mailbox(lambda mailbox: done.append(mailbox.recv())) for _ in range(5)
+    ]
+    push = threads_rt.spawn(done.append)
     for pid in [*pids, push]:
-        rt.send(pid, b"")
-    assert all(rt.join(pid, 60) for pid in pids)
-    assert rt.quiesce(60)
+        threads_rt.send(pid, b"")
+    assert all(threads_rt.join(pid, 60) for pid in pids)
+    assert threads_rt.quiesce(60)
     assert len(done) == 6
-    assert all(rt.is_alive(pid) for pid in blocked)
+    assert all(threads_rt.is_alive(pid) for pid in blocked)
     hold.let_go()
-    assert all(rt.join(pid, 60) for pid in blocked)
+    assert all(threads_rt.join(pid, 60) for pid in blocked)
 
 
 def test_current_and_self_pid_work_in_it(rt: iris.Runtime) -> None:
@@ -321,14 +337,14 @@ def test_a_hot_swap_reaches_it_in_order(rt: iris.Runtime) -> None:
 
 
 def test_its_end_gives_the_thread_back(
-    rt: iris.Runtime, handles: Callable[[], tuple[int, int]], until: Callable[..., Any]
+    threads_rt: iris.Runtime, handles: Callable[[], tuple[int, int]], until: Callable[..., Any]
 ) -> None:
     def round_of_actors() -> None:
-        pids = [rt.spawn_with_mailbox(lambda mailbox: mailbox.recv()) for _ in range(30)]
+        pids = [threads_rt.spawn_with_mailbox(lambda mailbox: mailbox.recv()) for _ in range(30)]
         assert handles()[0] >= before[0] + 30
         for pid in pids:
-            rt.stop(pid)
-        assert all(rt.join(pid, 60) for pid in pids)
+            threads_rt.stop(pid)
+        assert all(threads_rt.join(pid, 60) for pid in pids)
 
     before = handles()
     round_of_actors()

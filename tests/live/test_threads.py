@@ -22,7 +22,7 @@ def wait_for_messages(mailbox: Any) -> None:
 
 
 def test_the_limit_gives_an_error_that_names_it() -> None:
-    with iris.Runtime(pull_threads_max=3) as rt:
+    with iris.Runtime(pull_threads_max=3, pull_strict=True) as rt:
         pids = [rt.spawn_with_mailbox(wait_for_messages) for _ in range(3)]
         before = rt.stats()
         for _ in range(3):
@@ -39,7 +39,7 @@ def test_the_limit_gives_an_error_that_names_it() -> None:
 
 
 def test_after_a_join_the_thread_is_free_again() -> None:
-    with iris.Runtime(pull_threads_max=1) as rt:
+    with iris.Runtime(pull_threads_max=1, pull_strict=True) as rt:
         for _ in range(300):
             pid = rt.spawn_with_mailbox(wait_for_messages)
             rt.stop(pid)
@@ -47,7 +47,7 @@ def test_after_a_join_the_thread_is_free_again() -> None:
 
 
 def test_threads_that_spawn_at_once_get_exactly_the_limit() -> None:
-    with iris.Runtime(pull_threads_max=20) as rt:
+    with iris.Runtime(pull_threads_max=20, pull_strict=True) as rt:
         pids: list[int] = []
         refused: list[BaseException] = []
         gate = threading.Barrier(8)
@@ -71,7 +71,10 @@ def test_threads_that_spawn_at_once_get_exactly_the_limit() -> None:
 
 
 def test_the_limits_of_two_runtimes_are_their_own() -> None:
-    with iris.Runtime(pull_threads_max=1) as one, iris.Runtime(pull_threads_max=1) as two:
+    with (
+        iris.Runtime(pull_threads_max=1, pull_strict=True) as one,
+        iris.Runtime(pull_threads_max=1, pull_strict=True) as two,
+    ):
         for rt in (one, two):
             rt.spawn_with_mailbox(wait_for_messages)
             with pytest.raises(iris.LimitReached):
@@ -79,7 +82,7 @@ def test_the_limits_of_two_runtimes_are_their_own() -> None:
 
 
 def test_a_child_that_got_no_thread_leaves_its_parent_without_a_child() -> None:
-    with iris.Runtime(pull_threads_max=1) as rt:
+    with iris.Runtime(pull_threads_max=1, pull_strict=True) as rt:
         rt.spawn_with_mailbox(wait_for_messages)
         seen: list[Any] = []
         parent = rt.spawn(seen.append)
@@ -97,7 +100,7 @@ def test_a_child_that_got_no_thread_leaves_its_parent_without_a_child() -> None:
 def test_the_system_refuses_a_thread_for_a_pull_actor(
     handles: Callable[[], tuple[int, int]],
 ) -> None:
-    with iris.Runtime(pull_stack_bytes=TOO_LARGE) as rt:
+    with iris.Runtime(pull_stack_bytes=TOO_LARGE, pull_strict=True) as rt:
         before, threads = rt.stats(), handles()
         for _ in range(3):
             with pytest.raises(iris.LimitReached):
@@ -139,7 +142,7 @@ def test_a_process_out_of_address_space(script: Callable[..., Any]) -> None:
         import resource
         import iris
 
-        rt = iris.Runtime(pull_stack_bytes=128 << 20)
+        rt = iris.Runtime(pull_stack_bytes=128 << 20, pull_strict=True)
         got = []
         push = rt.spawn(got.append)
 

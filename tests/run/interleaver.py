@@ -177,7 +177,6 @@ class Iris:
             self.config: Any = importlib.import_module("iris.config")
             self.context: Any = importlib.import_module("iris.run.context")
             self.errors: Any = importlib.import_module("iris.errors")
-            self.threads: Any = importlib.import_module("iris.run.threads")
         finally:
             sys.meta_path.remove(importer)
             _take_away_iris()
@@ -486,7 +485,7 @@ class World:
         config = iris.config.Config(pull_threads_max=8)
         self.system: Any = iris.assembly.assemble(
             config, deque(), clock, 1e6, random.Random(1),
-            lambda _, runtime: iris.threads.Threads(config, runtime),
+            iris.assembly.real_rooms(config),
         )  # fmt: skip
         self.system.hooks.add("error", self.faults.append)
         self.ended: list[int] = []

@@ -222,6 +222,7 @@ EVERY_OTHER_CALL: dict[str, Callable[[SimRuntime, int], Any]] = {
     "spawn_virtual": lambda rt, pid: rt.spawn_virtual(len),
     "spawn_py_handler_bounded": lambda rt, pid: rt.spawn_py_handler_bounded(len, 10, 1),
     "spawn_with_mailbox": lambda rt, pid: rt.spawn_with_mailbox(len),
+    "set_pull_limits": lambda rt, pid: rt.set_pull_limits(1),
     "spawn_observed_handler": lambda rt, pid: rt.spawn_observed_handler(),
     "spawn_with_path_observed": lambda rt, pid: rt.spawn_with_path_observed(10, "/a"),
     "spawn_child": lambda rt, pid: rt.spawn_child(pid, len),

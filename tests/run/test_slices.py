@@ -9,7 +9,7 @@ from typing import Any
 from iris.assembly import System, assemble
 from iris.config import Config
 from iris.run.simhub import ManualClock, SimHub
-from iris.run.threads import Threads
+from iris.testing.sim import _greenlets
 
 SLICE_S = 0.002
 TURN_S = 0.0001
@@ -23,7 +23,7 @@ class Carried:
         self.hub = SimHub(self.clock)
         self.system: System = assemble(
             Config(), deque(), self.clock, SLICE_S, random.Random(0),
-            lambda carrier, runtime: Threads(Config(), runtime),
+            _greenlets,
         )  # fmt: skip
         self.system.carrier.attach(self.hub)
         self.spawn = self.system.spawning.push
