@@ -7,11 +7,12 @@ when the runtime is gone.
 
 from __future__ import annotations
 
+import os
 import random
 from collections import deque
 from typing import Any, Callable
 
-from iris.config import Config
+from iris.config import Config, ReleaseGilLimits, release_gil_limits
 from iris.core.cell import ActorCell
 from iris.core.links import Monitors
 from iris.core.names import Names
@@ -28,11 +29,13 @@ from iris.observe.hooks import Hooks
 from iris.observe.snapshot import Snapshot
 from iris.run import process
 from iris.run.bed import LOCK_WAIT_MAX_S, Bedroom
+from iris.run.blocking import Blocking
 from iris.run.bounds import Bounds
-from iris.run.carrier import Carrier
+from iris.run.carrier import NEVER, Carrier
 from iris.run.clock import monotonic
 from iris.run.closing import Closing
 from iris.run.context import Place
+from iris.run.crew import Workroom, Workshop
 from iris.run.delivery import Delivery
 from iris.run.hub import GeventHub, leave_hub, prepare, run_hub
 from iris.run.lifecycle import Lifecycle
@@ -43,9 +46,9 @@ from iris.run.push import PushRunner
 from iris.run.registry import Registry
 from iris.run.spawning import Spawning
 from iris.run.swapping import Swapping
-from iris.run.threads import Threads
+from iris.run.threads import Threads, WorkerThreads
 from iris.run.timing import Timing
-from iris.run.turn import Ends, make_slice
+from iris.run.turn import Ends, make_long_turn, make_slice
 
 EXIT_STOP_S = 0.5
 """What the end of the interpreter gives actors to stop, after the time to drain."""
@@ -66,6 +69,7 @@ class _Gone:
 class System:
     """The parts of one runtime, as the facades see them."""
 
+    blocking: Blocking
     bounds: Bounds
     closing: Closing
     delivery: Delivery
@@ -77,7 +81,7 @@ class System:
     timing: Timing
 
     PARTS = (
-        "bounds", "hooks", "registry", "snapshot", "spawning", "swapping", "timing",
+        "blocking", "bounds", "hooks", "registry", "snapshot", "spawning", "swapping", "timing",
     )  # fmt: skip
 
     def __init__(self, config: Config) -> None:
@@ -152,15 +156,16 @@ def build(config: Config, hub: str = "thread") -> System:
             calling thread.
 
     Raises:
-        BadInput: an unknown hub.
+        BadInput: an unknown hub, or an environment variable with a bad value.
         LimitReached: the process can have no more threads.
     """
     if hub not in HUBS:
         raise BadInput(f"hub={hub!r} is unknown; give {' or '.join(map(repr, HUBS))}")
+    limits = release_gil_limits(config, os.environ, os.cpu_count() or 1)
     prepare()
     system = assemble(
-        config, deque(), monotonic, config.slice_s, random.SystemRandom(),
-        lambda _, runtime: Threads(config, runtime),
+        config, limits, deque(), monotonic, config.slice_s, random.SystemRandom(),
+        lambda _, runtime: Threads(config, runtime), lambda _, runtime: WorkerThreads(runtime),
     )  # fmt: skip
     if hub == "current":
         gevent_hub = GeventHub()
@@ -175,11 +180,13 @@ def build(config: Config, hub: str = "thread") -> System:
 
 def assemble(
     config: Config,
+    limits: ReleaseGilLimits,
     runqueue: RunQueue,
     clock: Callable[[], float],
     slice_s: float,
     generator: random.Random,
     make_bedroom: Callable[[Carrier, Callable[[], Any]], Bedroom],
+    make_workroom: Callable[[Carrier, Callable[[], Any]], Workroom],
 ) -> System:
     """Wire the parts of a runtime that is not attached to a hub yet."""
     system = System(config)
@@ -216,16 +223,27 @@ def assemble(
 
     pull = PullShared(lifecycle, make_bedroom(carrier, runtime), clock, swapping.apply)
     push = PushRunner(carrier)
+    shop = Workshop(
+        make_workroom(carrier, runtime),
+        lambda meter: make_long_turn(meter, ends, lock, clock),
+        lifecycle.report,
+    )
+    blocking = system.blocking = Blocking(
+        shop, lifecycle, clock, slice_s if slice_s >= 0 else NEVER, limits
+    )
+
+    def handled() -> int:
+        return carrier.handled + shop.handled()
 
     def pulled() -> list[tuple[int, ActorCell]]:
         return [(runner.received, runner.cell) for runner in list(pull.living.values())]
 
     system.bounds, system.delivery, system.hooks = Bounds(table), delivery, hooks
     system.registry, system.swapping, system.timing = registry, swapping, timing
-    system.snapshot = Snapshot(table, fates, lifecycle.orphans, lambda: carrier.handled, pulled)
-    system.spawning = Spawning(lifecycle, table, delivery, registry, push, pull)
+    system.snapshot = Snapshot(table, fates, lifecycle.orphans, handled, pulled)
+    system.spawning = Spawning(lifecycle, table, delivery, registry, push, pull, blocking)
     system.closing = Closing(
-        table, fates, lifecycle, carrier, pulled, clock, runtime, system.closed
+        table, fates, lifecycle, carrier, pulled, blocking.idle, clock, runtime, system.closed
     )
     return system
 

@@ -37,6 +37,7 @@ class Closing:
 
     Args:
         pulled: gives (messages taken, cell) of each living pull actor.
+        workers_idle: whether actors with `release_gil` have nothing queued or running.
         runtime: tells which runtime a `Place` belongs to.
         closed: called when the runtime is closed for good.
     """
@@ -48,6 +49,7 @@ class Closing:
         lifecycle: Lifecycle,
         carrier: Carrier,
         pulled: Pulled,
+        workers_idle: Callable[[], bool],
         clock: Callable[[], float],
         runtime: Callable[[], Any],
         closed: Callable[[], None],
@@ -57,6 +59,7 @@ class Closing:
         self._lifecycle = lifecycle
         self._carrier = carrier
         self._pulled = pulled
+        self._workers_idle = workers_idle
         self._clock = clock
         self._runtime = runtime
         self._closed = closed
@@ -109,6 +112,8 @@ class Closing:
         for _, cell in self._pulled():
             if cell.running == 2 or cell.size():
                 return False
+        if not self._workers_idle():
+            return False
         # Nothing was accepted while we looked, so what we saw was true at one moment.
         return self._carrier.idle() and self._fates.accepted.value == before
 

@@ -1,4 +1,4 @@
-"""Threads for pull actors: how many there may be, and one for each."""
+"""Threads: for pull actors one each, and how many of these there may be; for workers."""
 
 from __future__ import annotations
 
@@ -104,6 +104,31 @@ class Threads:
     def leaving(self) -> None:
         # Before the joiners are told: they may want the thread for another actor.
         self._limit.give_back()
+
+    def ended(self) -> None:
+        drop_hub_of_thread()
+
+
+class WorkerThreads:
+    """The threads of workers; `iris.run.blocking` says how many there may be."""
+
+    __slots__ = ("_runtime",)
+
+    def __init__(self, runtime: Callable[[], Any]) -> None:
+        self._runtime = runtime
+
+    def make_bed(self) -> Bed:
+        return ThreadBed()
+
+    def start(self, entry: Callable[[], None]) -> None:
+        # On the platform's own stack: what runs there is C code that nobody has measured.
+        start_thread(entry)
+
+    def place(self) -> Place:
+        return Place(None, self._runtime)
+
+    def give_way(self) -> None:
+        """The system shares the processor out."""
 
     def ended(self) -> None:
         drop_hub_of_thread()

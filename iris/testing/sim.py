@@ -12,20 +12,24 @@ from contextlib import contextmanager
 from typing import Any, Callable, Optional
 
 from iris.assembly import System, assemble
-from iris.config import config_of, seconds, whole_number
+from iris.config import config_of, release_gil_limits, seconds, whole_number
 from iris.core.runqueue import SeededQueue
 from iris.errors import IrisError
 from iris.facade import Facade
 from iris.lowlevel import PyRuntime
 from iris.run.bed import GreenletBed
 from iris.run.carrier import Carrier
-from iris.run.context import Place, enter, here, leave
+from iris.run.context import Place, current_greenlet, enter, here, leave
 from iris.run.simhub import ManualClock, SimHub
 from iris.run.waiter import Waiter
 from iris.runtime import Runtime
 
 ONE_TURN = -1.0
 """A slice that is over at once, so that each step of the pump runs a single turn."""
+
+
+SIMULATED_PROCESSORS = 4
+"""What the default size of the pool for `release_gil` is made from, on every machine."""
 
 
 class _Driver:
@@ -116,8 +120,9 @@ class SimRuntime(_Driven, Runtime):
 
     All calls of `Runtime` are there. Those that wait (`join`, `quiesce`, `get_messages`,
     `shutdown`, a `send` under policy `block`) run the simulation until they have what they
-    wait for, moving the time if need be. Pull actors run as greenlets: their functions may
-    block in their mailbox, not in the operating system. Use it from one thread.
+    wait for, moving the time if need be. Pull actors and the workers of actors with
+    `release_gil` run as greenlets: they may block in a mailbox or in `sleep`, not in the
+    operating system. Environment variables have no effect. Use it from one thread.
     """
 
     def __init__(self, seed: int = 0, **options: Any) -> None:
@@ -128,7 +133,12 @@ class SimRuntime(_Driven, Runtime):
         clock = ManualClock()
         self._hub = SimHub(clock)
         runqueue = SeededQueue(seed)
-        system = assemble(config_of(options), runqueue, clock, ONE_TURN, generator, _Greenlets)
+        config = config_of(options)
+        # Of the environment and the machine nothing: a run depends on the seed only.
+        limits = release_gil_limits(config, {}, SIMULATED_PROCESSORS)
+        system = assemble(
+            config, limits, runqueue, clock, ONE_TURN, generator, _Greenlets, _Greenlets
+        )
         self._carrier: Carrier = system.carrier
         self._carrier.attach(self._hub)
         self._start(system)
@@ -188,7 +198,7 @@ class SimRuntime(_Driven, Runtime):
 
 
 class _Greenlets:
-    """Pull actors of a simulated runtime: greenlets of its hub."""
+    """Pull actors and workers of a simulated runtime: greenlets of its hub."""
 
     def __init__(self, carrier: Carrier, runtime: Callable[[], Any]) -> None:
         self._carrier = carrier
@@ -205,6 +215,14 @@ class _Greenlets:
 
     def leaving(self) -> None:
         pass
+
+    def give_way(self) -> None:
+        """Let the others have a step: so each step is one turn, of workers too."""
+        timer = self._carrier.later(0.0, current_greenlet().switch)
+        try:
+            self._carrier.park()
+        finally:
+            timer.close()
 
     def ended(self) -> None:
         pass
