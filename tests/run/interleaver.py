@@ -26,8 +26,8 @@ import greenlet
 
 # fmt: off
 SHARED = {
-    "admission", "control", "items", "marks", "pid", "policy", "ready", "sleeping", "special",
-    "state", "ties", "tickets",
+    "_crew", "_gone", "_wanted", "admission", "control", "items", "marks", "pid", "policy",
+    "ready", "sleeping", "special", "state", "ties", "tickets",
 }
 """Attributes before whose every load and store a thread may be preempted."""
 
@@ -37,12 +37,16 @@ CHANGING = {"append", "clear", "extend", "pop", "popleft", "popitem", "remove", 
 READING = {"len", "next", "take"}
 """Functions that look into a container or take from it."""
 
-CONTAINERS = {"_calls", "cells", "items", "lane", "rest", "runqueue", "slots", "tickets", "user"}
+CONTAINERS = {
+    "_calls", "_jobs", "cells", "idle", "items", "jobs", "lane", "rest", "runqueue", "slots",
+    "tickets", "user",
+}
 """Names of containers whose truth or items are looked at."""
 
 INSTRUMENTED = {
-    "core.cell", "core.mailbox", "core.table", "run.bed", "run.carrier", "run.delivery",
-    "run.lifecycle", "run.pull", "run.push", "run.registry", "run.swapping", "run.turn",
+    "core.cell", "core.mailbox", "core.table", "run.bed", "run.blocking", "run.carrier",
+    "run.crew", "run.delivery", "run.lifecycle", "run.pull", "run.push", "run.registry",
+    "run.swapping", "run.turn",
 }
 """The modules of Iris in which threads may be preempted."""
 # fmt: on
@@ -185,7 +189,8 @@ def _nothing() -> None:
 
 
 def _start_thread(entry: Callable[[], None], stack_bytes: int = 0) -> None:
-    _run.threads.append(Thread("pull", entry, False))
+    name = "worker" if entry.__name__ == "main" else "pull"
+    _run.threads.append(Thread(name, entry, False))
 
 
 def _take_away_iris() -> dict[str, ModuleType]:
@@ -242,6 +247,8 @@ class Run:
         self.threads: list[Thread] = []
         self.current: Optional[Thread] = None
         self.closing = False
+        self.quiet = False
+        # While True nothing is chosen and nobody preempted.
         self._prefix = prefix
         self._preemptions = preemptions
         self._main = greenlet.getcurrent()
@@ -250,7 +257,7 @@ class Run:
 
     def choose(self, options: int) -> int:
         """Choose one of several ways to go on."""
-        if options == 1 or self.closing:
+        if options == 1 or self.closing or self.quiet:
             return 0
         place = len(self.choices)
         chosen = self._prefix[place] if place < len(self._prefix) else 0
@@ -272,7 +279,7 @@ class Run:
     def point(self, where: str) -> None:
         """The current thread is about to touch something shared."""
         me = self.current
-        if me is None or self.closing:
+        if me is None or self.closing or self.quiet:
             return
         self._points += 1
         others = []
@@ -472,9 +479,11 @@ class World:
         self.busy: set[int] = set()
         self._run = run
         config = iris.config.Config(pull_threads_max=8)
+        limits = iris.config.ReleaseGilLimits(1, 2, False)
         self.system: Any = iris.assembly.assemble(
-            config, deque(), clock, 1e6, random.Random(1),
+            config, limits, deque(), clock, 1e6, random.Random(1),
             lambda _, runtime: iris.threads.Threads(config, runtime),
+            lambda _, runtime: iris.threads.WorkerThreads(runtime),
         )  # fmt: skip
         self.system.hooks.add("error", self.faults.append)
         self.ended: list[int] = []
@@ -518,15 +527,32 @@ class World:
         state: str = self.iris.context.current_cell().state.value
         return state
 
+    def let_start(self) -> None:
+        """Let all threads come to where they wait, in one order: what is of interest comes later."""
+        self._run.quiet = True
+        self._run.go()
+        self._run.quiet = False
+
+    def wait(self, until: Callable[[], bool]) -> None:
+        """In a handler: the thread cannot go on before something is true."""
+        while not until():
+            self._run.wait(until)
+
+    def workers(self) -> int:
+        """How many workers there are."""
+        return sum(not one.over for one in self._run.threads if one.name == "worker")
+
     def settle(self) -> None:
         """The run is over: it has to be a good end."""
         assert not self.faults, self.faults
-        waiting = [one.name for one in self._run.threads if not one.over]
+        waiting = [one.name for one in self._run.threads if not one.over and one.name != "worker"]
         assert waiting == ["hub"], f"deadlock: {waiting} wait for ever"
         assert len(self.ended) == len(set(self.ended)), f"ended twice: {self.ended}"
         assert not self.carrier.runqueue, "a cell is queued and the carrier sleeps"
         assert self.carrier.sleeping, "the next sender would not wake the hub"
         for cell in self.table.cells():
+            if cell.spec.kind == "release_gil":
+                assert not cell.running, "a worker waits in a turn"
             if cell.spec.kind != "pull":
                 assert not cell.user, f"lost in the lane: {cell.user}"
                 assert not cell.ready, "the next sender would not queue the cell"
