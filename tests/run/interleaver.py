@@ -528,7 +528,7 @@ class World:
         return state
 
     def let_start(self) -> None:
-        """Let all threads come to where they wait, in one order: what is of interest comes later."""
+        """Let all threads come to where they wait, in one order; what matters comes later."""
         self._run.quiet = True
         self._run.go()
         self._run.quiet = False
