@@ -49,12 +49,6 @@ METADATA_TEXT_CHARS_MAX = 4096
 """An exception's text in exit metadata is cut here: it is a report, not a payload."""
 
 
-_FLAGS = {
-    "1": True, "true": True, "yes": True, "on": True,
-    "0": False, "false": False, "no": False, "off": False,
-}  # fmt: skip
-
-
 @dataclass(frozen=True)
 class Config:
     """What `Runtime(...)` can be told."""
@@ -176,13 +170,14 @@ def _count(variable: str, text: str) -> int:
 
 def _flag(variable: str, text: str) -> bool:
     """The truth value in an environment variable."""
-    flag = _FLAGS.get(text.strip().lower())
-    if flag is None:
+    yes, no = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+    word = text.strip().lower()
+    if word not in yes + no:
         raise BadInput(
             f"environment variable {variable}={text!r} is neither true nor false;"
-            f" give one of {', '.join(_FLAGS)}"
+            f" give one of {', '.join(yes + no)}"
         )
-    return flag
+    return word in yes
 
 
 def whole_number(name: str, value: object, least: int, most: Optional[int] = None) -> int:
