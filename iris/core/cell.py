@@ -71,7 +71,11 @@ class Runner(Protocol):
         """Begin to run the cell; raises when that is impossible, and then nothing has begun."""
 
     def kill(self, cell: ActorCell) -> bool:
-        """Interrupt a handler that waits cooperatively; False when that is impossible."""
+        """Interrupt a handler that waits cooperatively, if one runs.
+
+        False when the actor may never come to an end by itself: its code cannot be
+        interrupted, or it waits for a thread that other code may hold for ever.
+        """
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,8 @@ class ActorSpec:
     """What a spawn was asked for. Shared by all actors that were asked for alike."""
 
     kind: str
-    """push, pull or observed. `send` and `finish` do not look at it; what is offered to the user
-    does, where an actor of this kind has no handler to swap or to share."""
+    """push, release_gil, pull or observed. `send` and `finish` do not look at it; what is offered
+    to the user does, where an actor of this kind has no handler to swap or to share."""
 
     budget: int
     """User messages per turn, at least 1."""

@@ -187,7 +187,7 @@ class BlockingRunner:
         return True
 
     def kill(self, cell: ActorCell) -> bool:  # noqa: ARG002  # The Runner protocol.
-        """A thread cannot be interrupted."""
+        """A thread cannot be interrupted, and all those of the pool may be stuck."""
         return False
 
     # -- in a worker's thread ----------------------------------------------------------------

@@ -415,10 +415,10 @@ class Lifecycle:
     def _abandon(self, cell: ActorCell) -> None:
         """Children whose code cannot be interrupted are orphaned, and the end goes on.
 
-        One that is merely queued (`running` is 0) comes to its end by itself.
+        One that is merely queued for the carrier (`running` is 0) comes to its end by itself.
         """
         for child in children_of(cell):
-            if child.running:
+            if child.running or not child.runner.kill(child):
                 self.orphan(child)
         self._wait_for_children(cell)
 

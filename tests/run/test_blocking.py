@@ -466,6 +466,29 @@ def test_a_child_that_does_not_end_is_orphaned() -> None:
     assert rt.is_alive(rt.spawn(len, 100, True))
 
 
+def test_a_child_that_waits_for_a_stuck_pool_is_orphaned_too() -> None:
+    rt = make(release_gil_pool_size=1, shutdown_timeout_s=1.0)
+    rt.spawn(len, release_gil=True)
+    stuck = rt.spawn(lambda m: rt.sleep(10), release_gil=True)
+    rt.send(stuck, 1)
+    rt.run_until_idle()
+    ends = note_ends(rt)
+    parent = rt.spawn(len)
+    child = rt.spawn_child(parent, len, 100, True)
+    rt.send(child, b"x")
+    rt.stop(parent)
+    assert rt.join(parent, 5)
+    assert rt.now < 5
+    assert [pid for pid, _ in ends] == [child, parent]
+    assert not rt.is_alive(child)
+    rt.advance(10)
+    # Its turn came, and settled what was left of it.
+    stats = rt.stats()
+    assert (stats["expired"], stats["queued"], stats["running"]) == (1, 0, 0)
+    assert rt.quiesce(1)
+    assert [pid for pid, _ in ends] == [child, parent]
+
+
 def test_the_same_seed_gives_the_same_run() -> None:
     def run(seed: int) -> list[Any]:
         rt, seen = make(seed=seed), []

@@ -628,6 +628,17 @@ def a_send_to_a_worked_actor_is_cut_short(world: World) -> Callable[[], None]:
     return no_more
 
 
+def a_spawn_is_cut_short(world: World) -> Callable[[], None]:
+    """A signal handler raises in it: then there is an actor with its worker, or neither."""
+    push = world.system.spawning.push
+    world.thread("a", lambda: push(world.handler(), 100, True), may_be_interrupted=True)
+
+    def check() -> None:
+        assert world.workers() <= len(list(world.table.cells()))
+
+    return check
+
+
 def an_actor_is_born_beside_the_end_of_another(world: World) -> Callable[[], None]:
     """The thread of the one that ends is free for the other, or the pool has one."""
     push = world.system.spawning.push
@@ -698,6 +709,7 @@ def bug(scenario: Scenario, preemptions: int, reason: str) -> Any:
         (the_pool_becomes_smaller, 1),
         (a_send_to_a_worked_actor_is_cut_short, 1),
         (an_actor_is_born_beside_the_end_of_another, 1),
+        (a_spawn_is_cut_short, 1),
     ],
 )
 def test_no_order_of_steps_breaks_a_rule(iris: Iris, scenario: Scenario, preemptions: int) -> None:
