@@ -190,7 +190,10 @@ def _nothing() -> None:
 
 def _start_thread(entry: Callable[[], None], stack_bytes: int = 0) -> None:
     name = "worker" if entry.__name__ == "main" else "pull"
-    _run.threads.append(Thread(name, entry, False))
+    thread = Thread(name, entry, False)
+    # Not whoever starts it, which may be over before it: PyPy could not end it then.
+    thread.greenlet.parent = _run.main
+    _run.threads.append(thread)
 
 
 def _take_away_iris() -> dict[str, ModuleType]:
@@ -251,7 +254,7 @@ class Run:
         # While True nothing is chosen and nobody preempted.
         self._prefix = prefix
         self._preemptions = preemptions
-        self._main = greenlet.getcurrent()
+        self.main = greenlet.getcurrent()
         self._next: Optional[Thread] = None
         self._points = 0
 
@@ -334,7 +337,7 @@ class Run:
 
     def _leave(self, thread: Thread) -> None:
         thread.greenlet = greenlet.getcurrent()
-        self._main.switch()
+        self.main.switch()
 
 
 _run = Run((), 0)
