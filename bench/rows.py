@@ -105,6 +105,17 @@ ROWS: tuple[Row, ...] = (
         _rate(4e6, 10e6),
     ),
     Row(
+        "release_gil",
+        "one actor with release_gil x 1M messages from the main thread",
+        1_000_000,
+        200_000,
+        3,
+        (
+            Metric("rate", "", "/s"),
+            Metric("pool", "8 actors through a pool of 4 threads", "/s"),
+        ),
+    ),
+    Row(
         "swaps",
         "300k hot swaps under load",
         300_000,

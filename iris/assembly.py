@@ -7,11 +7,12 @@ when the runtime is gone.
 
 from __future__ import annotations
 
+import os
 import random
 from collections import deque
 from typing import Any, Callable
 
-from iris.config import Config
+from iris.config import Config, ReleaseGilLimits, release_gil_limits
 from iris.core.cell import ActorCell
 from iris.core.links import Monitors
 from iris.core.names import Names
@@ -31,11 +32,13 @@ from iris.observe.snapshot import Snapshot
 from iris.run import process
 from iris.run.asking import Asking
 from iris.run.bed import Bedroom
+from iris.run.blocking import Blocking
 from iris.run.bounds import Bounds
-from iris.run.carrier import Carrier
+from iris.run.carrier import NEVER, Carrier
 from iris.run.clock import monotonic
 from iris.run.closing import Closing
 from iris.run.context import Place
+from iris.run.crew import Workroom, Workshop
 from iris.run.delivery import Delivery
 from iris.run.hub import GeventHub, leave_hub, prepare, start_hub_thread
 from iris.run.lazy import LazyRunner
@@ -50,9 +53,9 @@ from iris.run.registry import Registry
 from iris.run.requests import Requests
 from iris.run.spawning import Spawning
 from iris.run.swapping import Swapping
-from iris.run.threads import Threads
+from iris.run.threads import Threads, WorkerThreads
 from iris.run.timing import Timing
-from iris.run.turn import Ends, make_slice
+from iris.run.turn import Ends, make_long_turn, make_slice
 
 EXIT_STOP_S = 0.5
 """What the end of the interpreter gives actors to stop, after the time to drain."""
@@ -60,8 +63,10 @@ EXIT_STOP_S = 0.5
 HUBS = ("thread", "current")
 
 Report = Callable[[BaseException], None]
-MakeRooms = Callable[[Carrier, Callable[[], Any], ThreadLimits, Report], "tuple[Bedroom, Overflow]"]
-"""Makes the places for pull actors: those with a thread of their own, and the overflow."""
+MakeRooms = Callable[
+    [Carrier, Callable[[], Any], ThreadLimits, Report], "tuple[Bedroom, Overflow, Workroom]"
+]
+"""Makes the places for pull actors with a thread of their own, for the overflow, for workers."""
 
 
 class _Gone:
@@ -79,6 +84,7 @@ class System:
 
     aio: Aio
     asking: Asking
+    blocking: Blocking
     bounds: Bounds
     buffers: Buffers
     closing: Closing
@@ -92,8 +98,8 @@ class System:
     timing: Timing
 
     PARTS = (
-        "aio", "asking", "bounds", "buffers", "hooks", "lodging", "registry", "snapshot",
-        "spawning", "swapping", "timing",
+        "aio", "asking", "blocking", "bounds", "buffers", "hooks", "lodging", "registry",
+        "snapshot", "spawning", "swapping", "timing",
     )  # fmt: skip
 
     def __init__(self, config: Config) -> None:
@@ -168,14 +174,15 @@ def build(config: Config, hub: str = "thread") -> System:
             calling thread.
 
     Raises:
-        BadInput: an unknown hub.
+        BadInput: an unknown hub, or an environment variable with a bad value.
         LimitReached: the process can have no more threads, or no more descriptors.
     """
     if hub not in HUBS:
         raise BadInput(f"hub={hub!r} is unknown; give {' or '.join(map(repr, HUBS))}")
+    limits = release_gil_limits(config, os.environ, os.cpu_count() or 1)
     prepare()
     system = assemble(
-        config, deque(), monotonic, config.slice_s, random.SystemRandom(),
+        config, limits, deque(), monotonic, config.slice_s, random.SystemRandom(),
         real_rooms(config),
     )  # fmt: skip
     if hub == "current":
@@ -189,22 +196,23 @@ def build(config: Config, hub: str = "thread") -> System:
 
 
 def real_rooms(config: Config) -> MakeRooms:
-    """Pull actors on threads, and in overflow threads."""
+    """Pull actors on threads, and in overflow threads; workers on threads."""
 
     def rooms(
         _: Carrier, runtime: Callable[[], Any], limits: ThreadLimits, report: Report
-    ) -> tuple[Bedroom, Overflow]:
+    ) -> tuple[Bedroom, Overflow, Workroom]:
         def overflow_thread() -> OverflowThread:
             return OverflowThread(runtime, monotonic, config.slice_s, report)
 
         threads = Threads(config.pull_stack_bytes, runtime, limits.give_back)
-        return threads, OverflowThreads(overflow_thread)
+        return threads, OverflowThreads(overflow_thread), WorkerThreads(runtime)
 
     return rooms
 
 
 def assemble(
     config: Config,
+    limits: ReleaseGilLimits,
     runqueue: RunQueue,
     clock: Callable[[], float],
     slice_s: float,
@@ -246,12 +254,23 @@ def assemble(
     carrier.run_slice = make_slice(carrier, ends, lock, clock)
     carrier.fire = timing.fire
 
-    limits = ThreadLimits(config.pull_threads_max, config.pull_strict)
-    threads, overflow = make_rooms(carrier, runtime, limits, lifecycle.report)
-    system.lodging = Lodging(limits, threads, overflow, log.overflowed)
+    pull_limits = ThreadLimits(config.pull_threads_max, config.pull_strict)
+    threads, overflow, workroom = make_rooms(carrier, runtime, pull_limits, lifecycle.report)
+    system.lodging = Lodging(pull_limits, threads, overflow, log.overflowed)
     pull = PullShared(lifecycle, system.lodging, clock, swapping.apply)
     push = PushRunner(carrier)
     lazy = LazyRunner(push, table, delivery, lifecycle, clock)
+    shop = Workshop(
+        workroom,
+        lambda meter: make_long_turn(meter, ends, lock, clock),
+        lifecycle.report,
+    )
+    blocking = system.blocking = Blocking(
+        shop, lifecycle, clock, slice_s if slice_s >= 0 else NEVER, limits
+    )
+
+    def handled() -> int:
+        return carrier.handled + shop.handled()
 
     def pulled() -> list[tuple[int, ActorCell]]:
         return [(runner.received, runner.cell) for runner in list(pull.living.values())]
@@ -263,11 +282,13 @@ def assemble(
     system.bounds, system.delivery, system.hooks = Bounds(table), delivery, hooks
     system.registry, system.swapping, system.timing = registry, swapping, timing
     system.buffers = Buffers(delivery.send_uncopied)
-    system.snapshot = Snapshot(table, fates, lifecycle.orphans, lambda: carrier.handled, pulled)
-    system.spawning = Spawning(lifecycle, table, delivery, registry, push, pull, lazy)
+    system.snapshot = Snapshot(table, fates, lifecycle.orphans, handled, pulled)
+    system.spawning = Spawning(
+        lifecycle, table, delivery, registry, push, pull, lazy, blocking
+    )  # fmt: skip
     system.closing = Closing(
-        table, fates, lifecycle, carrier, pulled, pull.interrupt_stopping, overflow, clock,
-        runtime, system.closed,
+        table, fates, lifecycle, carrier, pulled, pull.interrupt_stopping, blocking.idle, overflow,
+        clock, runtime, system.closed,
     )  # fmt: skip
     return system
 

@@ -6,8 +6,9 @@ change stand here too, each with the reason for its value.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from iris.errors import BadInput
 
@@ -37,6 +38,17 @@ BUFFER_BYTES_MAX = 1 << 30
 
 BUFFERS_MAX = 65_536
 """Buffers of a process that are neither sent nor released; more of them are a leak."""
+RELEASE_GIL_MAX_THREADS = 256
+"""Actors with `release_gil` that get a thread of their own. Threads that wait in C cost little, so
+hundreds are useful; those that wait for the GIL make every switch slower, so thousands are not."""
+
+RELEASE_GIL_THREADS_MOST = 1 << 20
+"""More threads than any system gives; a limit beyond it is a mistake."""
+
+RELEASE_GIL_POOL_MOST = 32
+"""The shared pool has 4 threads more than the machine has processors, and this many at most, as
+the pool of `concurrent.futures` has: some that wait in C even on one processor, and no more than
+can run."""
 
 METADATA_TEXT_CHARS_MAX = 4096
 """An exception's text in exit metadata is cut here: it is a report, not a payload."""
@@ -69,6 +81,18 @@ class Config:
     pull_stack_bytes: int = 512 * 1024
     """Stack of a pull actor's thread. Recursion inside C code was seen to die at 128 KiB."""
 
+    release_gil_max_threads: Optional[int] = None
+    """Actors with `release_gil` that get a thread of their own; the others share the pool. None
+    takes IRIS_RELEASE_GIL_MAX_THREADS from the environment, else 256."""
+
+    release_gil_pool_size: Optional[int] = None
+    """Threads of that pool. None takes IRIS_RELEASE_GIL_POOL_SIZE from the environment, else
+    min(32, processors + 4)."""
+
+    release_gil_strict: Optional[bool] = None
+    """Whether a spawn beyond `release_gil_max_threads` is refused. None takes
+    IRIS_RELEASE_GIL_STRICT from the environment, else False."""
+
     def __post_init__(self) -> None:
         for name in ("slice_s", "shutdown_timeout_s", "exit_drain_s"):
             value = getattr(self, name)
@@ -83,6 +107,27 @@ class Config:
         if type(self.pull_strict) is not bool:
             raise TypeError(f"pull_strict is True or False, not {self.pull_strict!r}")
         whole_number("pull_stack_bytes", self.pull_stack_bytes, least=256 * 1024)
+        for name in ("release_gil_max_threads", "release_gil_pool_size"):
+            if getattr(self, name) is not None:
+                whole_number(name, getattr(self, name), least=1, most=RELEASE_GIL_THREADS_MOST)
+        if self.release_gil_strict is not None and type(self.release_gil_strict) is not bool:
+            raise TypeError(
+                f"release_gil_strict is True, False or None, not {self.release_gil_strict!r}"
+            )
+
+
+@dataclass(frozen=True)
+class ReleaseGilLimits:
+    """How many threads actors with `release_gil` may have."""
+
+    max_threads: int
+    """Actors with a thread of their own."""
+
+    pool_size: int
+    """Threads that all others share."""
+
+    strict: bool
+    """Whether a spawn is refused rather than sent to the pool."""
 
 
 def config_of(options: dict[str, Any]) -> Config:
@@ -97,6 +142,53 @@ def config_of(options: dict[str, Any]) -> Config:
         if name not in known:
             raise TypeError(f"Runtime() has no option {name!r}; it has {', '.join(sorted(known))}")
     return Config(**options)
+
+
+def release_gil_limits(
+    config: Config, environment: Mapping[str, str], processors: int
+) -> ReleaseGilLimits:
+    """The limits for actors with `release_gil`: those of the options, else of the environment.
+
+    Raises:
+        BadInput: a variable has a value that cannot be used.
+    """
+
+    def value(name: str, parse: Callable[[str, str], Any], default: Any) -> Any:
+        option = getattr(config, name)
+        if option is not None:
+            return option
+        variable = f"IRIS_{name.upper()}"
+        text = environment.get(variable)
+        return default if text is None else parse(variable, text)
+
+    pool_size = min(RELEASE_GIL_POOL_MOST, processors + 4)
+    return ReleaseGilLimits(
+        value("release_gil_max_threads", _count, RELEASE_GIL_MAX_THREADS),
+        value("release_gil_pool_size", _count, pool_size),
+        value("release_gil_strict", _flag, False),
+    )
+
+
+def _count(variable: str, text: str) -> int:
+    """The number of threads in an environment variable."""
+    digits = text.strip()
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 20:
+        raise BadInput(f"environment variable {variable}={text!r} is not a whole number")
+    return whole_number(
+        f"environment variable {variable}", int(digits), least=1, most=RELEASE_GIL_THREADS_MOST
+    )
+
+
+def _flag(variable: str, text: str) -> bool:
+    """The truth value in an environment variable."""
+    yes, no = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+    word = text.strip().lower()
+    if word not in yes + no:
+        raise BadInput(
+            f"environment variable {variable}={text!r} is neither true nor false;"
+            f" give one of {', '.join(yes + no)}"
+        )
+    return word in yes
 
 
 def whole_number(name: str, value: object, least: int, most: Optional[int] = None) -> int:

@@ -469,6 +469,39 @@ class Facade:
         """Forget a timer; False when it has fired for the last time, or is unknown."""
         return self._system.timing.cancel(timer_id)
 
+    # -- threads ---------------------------------------------------------------------------------
+
+    def set_release_gil_limits(self, max_threads: int, gil_pool_size: int) -> None:
+        """Say how many threads actors with `release_gil` may have. From any thread; does not wait.
+
+        Args:
+            max_threads: actors that get a thread of their own, at least 1. Holds for later
+                spawns; living actors keep what they have.
+            gil_pool_size: threads that all others share, at least 1. There are never more than
+                such actors. A larger pool gets its threads now; of a smaller one they leave
+                when they have finished their turns.
+
+        Raises:
+            TypeError, BadInput: a limit is no whole number or is below 1; nothing has changed.
+            RuntimeClosed: after shutdown.
+        """
+        self._system.blocking.set_limits(max_threads, gil_pool_size)
+
+    def set_release_gil_strict(self, strict: bool) -> None:
+        """Say what a spawn with `release_gil` does when all threads of their own are taken.
+
+        Args:
+            strict: True refuses it with LimitReached, False lets the actor share the pool.
+                Living actors keep what they have.
+
+        Raises:
+            TypeError: something else than True or False.
+            RuntimeClosed: after shutdown.
+
+        From any thread; does not wait.
+        """
+        self._system.blocking.set_strict(strict)
+
     # -- the runtime itself ------------------------------------------------------------------------
 
     def self_pid(self) -> int:

@@ -22,15 +22,21 @@ class PyRuntime(SpawnFacade):
         self._bind(build(Config()) if system is None else system)
         self._system.facade = self._system.facade or self
 
-    def spawn_py_handler(self, handler: Handler, budget: int = BUDGET_DEFAULT) -> int:
+    def spawn_py_handler(
+        self, handler: Handler, budget: int = BUDGET_DEFAULT, release_gil: bool = False
+    ) -> int:
         """`Runtime.spawn`: make a push actor."""
-        return self._system.spawning.push(handler, budget)
+        return self._system.spawning.push(handler, budget, release_gil)
 
     def spawn_child_py_handler(
-        self, parent: int, handler: Handler, budget: int = BUDGET_DEFAULT
+        self,
+        parent: int,
+        handler: Handler,
+        budget: int = BUDGET_DEFAULT,
+        release_gil: bool = False,
     ) -> int:
         """`Runtime.spawn_child`: make a push actor that ends with its parent."""
-        return self._system.spawning.child(parent, handler, budget)
+        return self._system.spawning.child(parent, handler, budget, release_gil)
 
     def spawn_virtual_py_handler(
         self,

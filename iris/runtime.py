@@ -21,7 +21,9 @@ class Runtime(SpawnFacade):
             "current" runs them on the gevent hub of the calling thread, for gevent servers.
         **options: the fields of `iris.config.Config`: `stop_word`, `slice_s`,
             `shutdown_timeout_s`, `exit_drain_s`, `pull_threads_max`, `pull_strict`,
-            `pull_stack_bytes`.
+            `pull_stack_bytes`,
+            `release_gil_max_threads`, `release_gil_pool_size`, `release_gil_strict`. The last
+            three may also come from the environment, as IRIS_RELEASE_GIL_MAX_THREADS and so on.
 
     Raises:
         TypeError, BadInput: an unknown option, or a value out of range.
@@ -59,7 +61,12 @@ class Runtime(SpawnFacade):
     # -- push actors -------------------------------------------------------------------------
 
     def spawn(
-        self, handler: Handler, budget: int = BUDGET_DEFAULT, *, trap_exit: bool = False
+        self,
+        handler: Handler,
+        budget: int = BUDGET_DEFAULT,
+        release_gil: bool = False,
+        *,
+        trap_exit: bool = False,
     ) -> int:
         """Make a push actor: `handler(message)` is called for each message, one at a time.
 
@@ -67,6 +74,10 @@ class Runtime(SpawnFacade):
             handler: an ordinary callable. It may block in gevent; other actors go on. If it
                 raises, the actor ends with reason `Panic` (`Crash` for `iris.ActorCrash`).
             budget: messages per turn, at least 1; then others have their turn.
+            release_gil: True runs the handler on a worker thread instead, where it may block
+                in anything, a C call or `time.sleep`, without holding up other actors. The
+                thread is its own while fewer than `release_gil_max_threads` actors have one;
+                after that it shares those of a pool.
             trap_exit: whether the handler also gets `PySystemMessage` objects (EXIT, DOWN).
 
         Returns:
@@ -75,11 +86,13 @@ class Runtime(SpawnFacade):
         Raises:
             TypeError: the handler is not callable or is `async def`; a wrong type elsewhere.
             BadInput: a budget below 1.
+            LimitReached: with `release_gil`, the process can have no more threads; or the
+                limit is met and `release_gil_strict` is set.
             RuntimeClosed: after shutdown.
 
         From any thread and handler; never blocks.
         """
-        return self._system.spawning.push(handler, budget, trap_exit=trap_exit)
+        return self._system.spawning.push(handler, budget, release_gil, trap_exit=trap_exit)
 
     def spawn_virtual(
         self,
@@ -121,6 +134,7 @@ class Runtime(SpawnFacade):
         parent: int,
         handler: Handler,
         budget: int = BUDGET_DEFAULT,
+        release_gil: bool = False,
         *,
         trap_exit: bool = False,
     ) -> int:
@@ -128,18 +142,30 @@ class Runtime(SpawnFacade):
 
         Raises:
             ActorDead: the parent has ended or is stopping.
-            TypeError, BadInput, RuntimeClosed: as for `spawn`.
+            TypeError, BadInput, LimitReached, RuntimeClosed: as for `spawn`.
         """
-        return self._system.spawning.child(parent, handler, budget, trap_exit)
+        return self._system.spawning.child(parent, handler, budget, release_gil, trap_exit)
 
     def spawn_child_with_budget(
-        self, parent: int, handler: Handler, budget: int, *, trap_exit: bool = False
+        self,
+        parent: int,
+        handler: Handler,
+        budget: int,
+        release_gil: bool = False,
+        *,
+        trap_exit: bool = False,
     ) -> int:
         """`spawn_child` with the budget required."""
-        return self._system.spawning.child(parent, handler, budget, trap_exit)
+        return self._system.spawning.child(parent, handler, budget, release_gil, trap_exit)
 
     def spawn_child_handler_with_budget(
-        self, parent: int, handler: Handler, budget: int, *, trap_exit: bool = False
+        self,
+        parent: int,
+        handler: Handler,
+        budget: int,
+        release_gil: bool = False,
+        *,
+        trap_exit: bool = False,
     ) -> int:
         """The same as `spawn_child_with_budget`."""
-        return self._system.spawning.child(parent, handler, budget, trap_exit)
+        return self._system.spawning.child(parent, handler, budget, release_gil, trap_exit)

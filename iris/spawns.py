@@ -97,6 +97,7 @@ class SpawnFacade(Facade):
         handler: Optional[Handler],
         workers: int,
         budget: int = BUDGET_DEFAULT,
+        release_gil: bool = False,
     ) -> list[int]:
         """Make several children alike, and return their pids.
 
@@ -105,8 +106,14 @@ class SpawnFacade(Facade):
             handler: what each of them runs; None takes the parent's own.
             workers: how many, at least 1.
             budget: messages per turn of each.
+            release_gil: as for `spawn`.
+
+        Raises:
+            ActorDead: the parent has ended or is stopping.
+            LimitReached: as for `spawn`; those that were made are stopped again.
+            TypeError, BadInput, RuntimeClosed: as for `spawn`.
         """
-        return self._system.spawning.pool(parent, handler, workers, budget)
+        return self._system.spawning.pool(parent, handler, workers, budget, release_gil)
 
     def watch(self, pid: int) -> None:
         """Put a living actor on the global supervisor's list; see `child_pids`."""

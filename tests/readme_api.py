@@ -74,6 +74,7 @@ RUNTIME: dict[str, list[str]] = {
     ],
     "Hot swap": ["hot_swap", "hot_swap_path", "behavior_version", "rollback_behavior"],
     "Timers": ["send_after", "send_interval", "cancel_timer"],
+    "Threads for blocking handlers": ["set_release_gil_limits", "set_release_gil_strict"],
     "The runtime itself": [
         "self_pid",
         "stats",

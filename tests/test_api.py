@@ -69,24 +69,26 @@ set_pull_limits(max_threads, strict=False)
 spawn_observed_handler(budget)
 spawn_with_path_observed(budget, path)
 spawn_child_with_mailbox(parent, fn, budget=100)
-spawn_child_pool(parent, handler, workers, budget=100)
+spawn_child_pool(parent, handler, workers, budget=100, release_gil=False)
+set_release_gil_limits(max_threads, gil_pool_size)
+set_release_gil_strict(strict)
 spawn_py_handler_bounded(handler, budget, capacity)
 """
 
 SIGNATURES = {
     "Runtime": COMMON
     + """
-spawn(handler, budget=100, *, trap_exit=False)
+spawn(handler, budget=100, release_gil=False, *, trap_exit=False)
 spawn_virtual(handler, budget=100, idle_timeout_ms=None, *, trap_exit=False)
-spawn_child(parent, handler, budget=100, *, trap_exit=False)
-spawn_child_with_budget(parent, handler, budget, *, trap_exit=False)
-spawn_child_handler_with_budget(parent, handler, budget, *, trap_exit=False)
+spawn_child(parent, handler, budget=100, release_gil=False, *, trap_exit=False)
+spawn_child_with_budget(parent, handler, budget, release_gil=False, *, trap_exit=False)
+spawn_child_handler_with_budget(parent, handler, budget, release_gil=False, *, trap_exit=False)
 """,
     "PyRuntime": COMMON
     + """
-spawn_py_handler(handler, budget)
+spawn_py_handler(handler, budget, release_gil=False)
 spawn_virtual_py_handler(handler, budget=100, idle_timeout_ms=None)
-spawn_child_py_handler(parent, handler, budget=100)
+spawn_child_py_handler(parent, handler, budget=100, release_gil=False)
 """,
     "PyMailbox": """
 recv(timeout=None)

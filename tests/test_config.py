@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from iris.config import Config, config_of, seconds, whole_number
+from iris.config import (
+    Config,
+    ReleaseGilLimits,
+    config_of,
+    release_gil_limits,
+    seconds,
+    whole_number,
+)
 from iris.errors import BadInput
 
 SECONDS = ["slice_s", "shutdown_timeout_s", "exit_drain_s"]
@@ -120,3 +127,67 @@ def test_a_time_that_cannot_be_waited_for_is_refused(value: float) -> None:
 def test_a_wait_that_is_no_time_is_refused(value: Any) -> None:
     with pytest.raises(TypeError, match="timeout_s is a number of seconds"):
         seconds("timeout_s", value)
+
+
+# -- actors with release_gil -----------------------------------------------------------------------
+
+VARIABLES = {
+    "IRIS_RELEASE_GIL_MAX_THREADS": "7",
+    "IRIS_RELEASE_GIL_POOL_SIZE": " 3 ",
+    "IRIS_RELEASE_GIL_STRICT": "Yes",
+}
+
+
+@pytest.mark.parametrize(("processors", "pool_size"), [(1, 5), (2, 6), (28, 32), (100, 32)])
+def test_the_default_limits_of_release_gil(processors: int, pool_size: int) -> None:
+    limits = release_gil_limits(Config(), {}, processors)
+    assert limits == ReleaseGilLimits(max_threads=256, pool_size=pool_size, strict=False)
+
+
+def test_the_environment_beats_the_defaults_and_an_option_beats_the_environment() -> None:
+    assert release_gil_limits(Config(), VARIABLES, 2) == ReleaseGilLimits(7, 3, True)
+    options = {
+        "release_gil_max_threads": 1,
+        "release_gil_pool_size": 2,
+        "release_gil_strict": False,
+    }
+    assert release_gil_limits(config_of(options), VARIABLES, 2) == ReleaseGilLimits(1, 2, False)
+    # Where the option is given, the variable is not looked at.
+    spoilt = dict.fromkeys(VARIABLES, "spoilt")
+    assert release_gil_limits(config_of(options), spoilt, 2) == ReleaseGilLimits(1, 2, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "strict"),
+    [("1", True), ("true", True), ("ON", True), ("0", False), ("No", False), (" off ", False)],
+)
+def test_words_for_a_flag_in_the_environment(text: str, strict: bool) -> None:
+    assert release_gil_limits(Config(), {"IRIS_RELEASE_GIL_STRICT": text}, 2).strict is strict
+
+
+@pytest.mark.parametrize("variable", ["IRIS_RELEASE_GIL_MAX_THREADS", "IRIS_RELEASE_GIL_POOL_SIZE"])
+@pytest.mark.parametrize("text", ["", "0", "-1", "4.0", "many", "\u0664", "9" * 15, "9" * 9000])
+def test_what_cannot_be_a_number_of_threads_in_the_environment(variable: str, text: str) -> None:
+    with pytest.raises(BadInput, match=f"environment variable {variable}="):
+        release_gil_limits(Config(), {variable: text}, 2)
+
+
+def test_what_cannot_be_a_flag_in_the_environment() -> None:
+    with pytest.raises(BadInput, match=r"IRIS_RELEASE_GIL_STRICT='maybe' .* give one of 1, true"):
+        release_gil_limits(Config(), {"IRIS_RELEASE_GIL_STRICT": "maybe"}, 2)
+
+
+@pytest.mark.parametrize("name", ["release_gil_max_threads", "release_gil_pool_size"])
+def test_options_for_threads_out_of_range(name: str) -> None:
+    with pytest.raises(BadInput, match=rf"{name}=0 is below its least value 1"):
+        config_of({name: 0})
+    with pytest.raises(TypeError, match=rf"{name} is a whole number, not True"):
+        config_of({name: True})
+
+
+@pytest.mark.parametrize("value", [1, 0, "yes"])
+def test_an_option_that_is_no_flag(value: Any) -> None:
+    with pytest.raises(
+        TypeError, match=f"release_gil_strict is True, False or None, not {value!r}"
+    ):
+        config_of({"release_gil_strict": value})

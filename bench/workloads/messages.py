@@ -121,6 +121,35 @@ def pull(n: int) -> Figures:
         return rate(n, start_s, finish.wait())
 
 
+def release_gil(n: int) -> Figures:
+    """Send n messages to an actor on a worker of its own, then n to eight that share a pool."""
+    with iris.Runtime(release_gil_max_threads=1, release_gil_pool_size=4) as rt:
+        send = rt.send
+        finish = Finish()
+        pid = rt.spawn(countdown(n, finish.set), release_gil=True)
+        start_s = clock()
+        for _ in range(n):
+            send(pid, MESSAGE)
+        figures = rate(n, start_s, finish.wait())
+
+        finish = Finish()
+        done: list[None] = []
+
+        def one_done() -> None:
+            # Each actor counts for itself; of these calls two may meet, and appending is atomic.
+            done.append(None)
+            if len(done) == 8:
+                finish.set()
+
+        pids = [rt.spawn(countdown(n // 8, one_done), release_gil=True) for _ in range(8)]
+        start_s = clock()
+        for _ in range(n // 8):
+            for pid in pids:
+                send(pid, MESSAGE)
+        figures["pool"] = n // 8 * 8 / (finish.wait() - start_s)
+        return figures
+
+
 def crash(n: int) -> Figures:
     """The handler of each of n actors raises; the clock stops when the last of them is dead.
 
@@ -156,5 +185,6 @@ WORKLOADS: dict[str, Callable[[int], Figures]] = {
     "pingpong": pingpong,
     "fanout": fanout,
     "pull": pull,
+    "release_gil": release_gil,
     "crash": crash,
 }

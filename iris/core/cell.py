@@ -74,11 +74,12 @@ class Runner(Protocol):
         for each system message; it is for the runner to know which of them is the first.
         """
 
-    def kill(self, cell: ActorCell) -> float:
-        """Interrupt a handler that waits cooperatively.
+    def kill(self, cell: ActorCell) -> Optional[float]:
+        """Interrupt a handler that waits cooperatively, if one runs.
 
         Returns how many seconds that may take from now; 0 where the carrier does it before all
-        that is asked of it later, and where it is impossible.
+        that is asked of it later. None when the actor may never come to an end by itself: its
+        code cannot be interrupted, or it waits for a thread that other code may hold for ever.
         """
 
 
@@ -87,8 +88,8 @@ class ActorSpec:
     """What a spawn was asked for. Shared by all actors that were asked for alike."""
 
     kind: str
-    """push, pull, virtual or observed. `send` and `finish` do not look at it; what is offered to
-    the user does, where an actor of this kind has no handler to swap or to share."""
+    """push, release_gil, pull, virtual or observed. `send` and `finish` do not look at it; what is
+    offered to the user does, where an actor of this kind has no handler to swap or to share."""
 
     budget: int
     """User messages per turn, at least 1."""

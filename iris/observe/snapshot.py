@@ -21,7 +21,7 @@ class Snapshot:
         table: the actors.
         fates: the counters.
         orphans: actors that were given up while their code runs on.
-        carried: gives how many messages the carrier's actors have handled.
+        carried: gives how many messages the actors of the carrier and the workers have handled.
         pulled: gives (messages taken, cell) of each living pull actor.
     """
 

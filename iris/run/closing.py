@@ -39,6 +39,7 @@ class Closing:
     Args:
         pulled: gives (messages taken, cell) of each living pull actor.
         interrupt_pulled: interrupts pull actors that are stopping, where that is possible.
+        workers_idle: whether actors with `release_gil` have nothing queued or running.
         overflow: where pull actors run beside each other.
         runtime: tells which runtime a `Place` belongs to.
         closed: called when the runtime is closed for good.
@@ -52,6 +53,7 @@ class Closing:
         carrier: Carrier,
         pulled: Pulled,
         interrupt_pulled: Callable[[], None],
+        workers_idle: Callable[[], bool],
         overflow: Overflow,
         clock: Callable[[], float],
         runtime: Callable[[], Any],
@@ -64,6 +66,7 @@ class Closing:
         self._pulled = pulled
         self._interrupt_pulled = interrupt_pulled
         self._overflow = overflow
+        self._workers_idle = workers_idle
         self._clock = clock
         self._runtime = runtime
         self._closed = closed
@@ -116,6 +119,8 @@ class Closing:
         for _, cell in self._pulled():
             if cell.running == 2 or cell.size():
                 return False
+        if not self._workers_idle():
+            return False
         # Nothing was accepted while we looked, so what we saw was true at one moment.
         return self._carrier.idle() and self._fates.accepted.value == before
 

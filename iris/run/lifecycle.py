@@ -419,16 +419,16 @@ class Lifecycle:
         patience_s = 0.0
         for child in children_of(cell):
             if child.running:
-                patience_s = max(patience_s, child.runner.kill(child))
+                patience_s = max(patience_s, child.runner.kill(child) or 0.0)
         self.later(patience_s, lambda: self._abandon(cell))
 
     def _abandon(self, cell: ActorCell) -> None:
         """Children whose code cannot be interrupted are orphaned, and the end goes on.
 
-        One that is merely queued (`running` is 0) comes to its end by itself.
+        One that is merely queued for the carrier (`running` is 0) comes to its end by itself.
         """
         for child in children_of(cell):
-            if child.running:
+            if child.running or child.runner.kill(child) is None:
                 self.orphan(child)
         self._wait_for_children(cell)
 

@@ -29,9 +29,10 @@ class PushRunner:
 
     def kill(self, cell: ActorCell) -> float:
         """Throw GreenletExit into the handler, if it waits cooperatively."""
-        self._carrier.post(
-            lambda: self._carrier.interrupt_blocked(
-                lambda blocked: blocked is cell and cell.state is STOPPING
+        if cell.running:
+            self._carrier.post(
+                lambda: self._carrier.interrupt_blocked(
+                    lambda blocked: blocked is cell and cell.state is STOPPING
+                )
             )
-        )
         return 0.0

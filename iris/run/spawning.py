@@ -7,7 +7,7 @@ that were asked for alike, so an actor does not pay for its options.
 from __future__ import annotations
 
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, iscoroutinefunction
-from typing import Any, Callable, Optional, Protocol
+from typing import Any, Callable, Optional, Protocol, Union
 
 from iris.config import BUDGET_DEFAULT, whole_number
 from iris.core.cell import ActorCell, ActorSpec
@@ -16,6 +16,7 @@ from iris.core.messages import FenceMarker
 from iris.core.paths import checked_path
 from iris.core.table import Table
 from iris.errors import ActorDead, ActorError, BadInput
+from iris.run.blocking import Blocking, BlockingRunner
 from iris.run.delivery import Delivery, check_pid
 from iris.run.lazy import LazyRunner
 from iris.run.lifecycle import Lifecycle
@@ -38,7 +39,12 @@ class PushSpawn(Protocol):
     """The signature of `Spawning.push`."""
 
     def __call__(
-        self, handler: Handler, budget: int = BUDGET_DEFAULT, *, trap_exit: bool = False
+        self,
+        handler: Handler,
+        budget: int = BUDGET_DEFAULT,
+        release_gil: bool = False,
+        *,
+        trap_exit: bool = False,
     ) -> int: ...
 
 
@@ -54,6 +60,7 @@ class Spawning:
         push: PushRunner,
         pull: PullShared,
         lazy: LazyRunner,
+        blocking: Blocking,
     ) -> None:
         self._lifecycle = lifecycle
         self._table = table
@@ -62,6 +69,7 @@ class Spawning:
         self._push = push
         self._pull = pull
         self._lazy = lazy
+        self._blocking = blocking
         self._specs: dict[tuple[Any, ...], ActorSpec] = {}
         self._plain = self._spec("push", BUDGET_DEFAULT)
         self.push = self._make_push()
@@ -72,15 +80,23 @@ class Spawning:
         lifecycle, runner, plain = self._lifecycle, self._push, self._plain
         spawn, add = lifecycle.spawn, self._table.add
 
-        def push(handler: Handler, budget: int = BUDGET_DEFAULT, *, trap_exit: bool = False) -> int:
+        def push(
+            handler: Handler,
+            budget: int = BUDGET_DEFAULT,
+            release_gil: bool = False,
+            *,
+            trap_exit: bool = False,
+        ) -> int:
             try:
                 wrong = handler.__code__.co_flags & _ASYNC_FLAGS
             except AttributeError:
                 wrong = True
             if wrong:
                 check_handler(handler)
-            if budget != BUDGET_DEFAULT or trap_exit is not False or type(budget) is not int:
-                return spawn(self._spec("push", budget, trap_exit), handler, runner)
+            if budget is not BUDGET_DEFAULT or trap_exit is not False or release_gil is not False:
+                # By identity: an int that is equal and another object is merely slower.
+                spec, other = self._asked_for(budget, release_gil, trap_exit)
+                return spawn(spec, handler, other)
             if lifecycle.closing:
                 lifecycle.refuse()
             return add(ActorCell(plain, handler, runner))
@@ -117,15 +133,34 @@ class Spawning:
         parent: int,
         handler: Handler,
         budget: int = BUDGET_DEFAULT,
+        release_gil: bool = False,
         trap_exit: bool = False,
     ) -> int:
         """A push actor that ends with its parent."""
         check_pid(parent)
         check_handler(handler)
-        spec = self._spec("push", budget, trap_exit)
-        return self._lifecycle.spawn_child(parent, spec, handler, self._push)
+        spec, runner = self._asked_for(budget, release_gil, trap_exit)
+        return self._lifecycle.spawn_child(parent, spec, handler, runner)
 
-    def pool(self, parent: int, handler: Optional[Handler], workers: int, budget: int) -> list[int]:
+    def _asked_for(
+        self, budget: int, release_gil: bool, trap_exit: bool
+    ) -> tuple[ActorSpec, Union[PushRunner, BlockingRunner]]:
+        """The spec and the runner of an actor with a message handler."""
+        if type(release_gil) is not bool:
+            raise TypeError(f"release_gil is True or False, not {release_gil!r}")
+        if release_gil:
+            spec = self._spec("release_gil", budget, trap_exit, None, True)
+            return spec, BlockingRunner(self._blocking)
+        return self._spec("push", budget, trap_exit), self._push
+
+    def pool(
+        self,
+        parent: int,
+        handler: Optional[Handler],
+        workers: int,
+        budget: int,
+        release_gil: bool = False,
+    ) -> list[int]:
         """Several children alike; no handler takes the parent's own. All or none."""
         check_pid(parent)
         whole_number("workers", workers, least=1, most=1_000_000)
@@ -133,14 +168,22 @@ class Spawning:
             cell = self._table.get(parent)
             if cell is None:
                 raise ActorDead(f"actor {parent} has ended, its pool cannot take its handler")
-            if cell.spec.kind not in ("push", "virtual"):
+            if cell.spec.kind not in ("push", "virtual", "release_gil"):
                 raise ActorError(
                     f"actor {parent} is a {cell.spec.kind} actor and has no message handler"
                     " for a pool; give one"
                 )
             history = None if cell.control is None else cell.control.history
             handler = cell.handler if history is None else history.handler
-        return [self.child(parent, handler, budget) for _ in range(workers)]
+        made: list[int] = []
+        try:
+            for _ in range(workers):
+                made.append(self.child(parent, handler, budget, release_gil))  # noqa: PERF401  # What was made is needed after a failure.
+        except BaseException:
+            for pid in made:
+                self._registry.stop(pid)
+            raise
+        return made
 
     def mailbox(self, body: Callable[[Any], Any], budget: int = BUDGET_DEFAULT) -> int:
         """A pull actor."""

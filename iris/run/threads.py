@@ -1,11 +1,11 @@
-"""Pull actors on threads of their own, and how many such threads a process can bear."""
+"""Threads: for pull actors one each, and how many of these a process can bear; for workers."""
 
 from __future__ import annotations
 
 from typing import Any, Callable, Optional
 
 from iris.errors import LimitReached
-from iris.run.bed import Lodger, ThreadBed
+from iris.run.bed import Bed, Lodger, ThreadBed
 from iris.run.context import Place
 from iris.run.hub import drop_hub_of_thread
 from iris.run.native import start_thread
@@ -81,6 +81,31 @@ class Threads:
     def leaving(self) -> None:
         # Before the joiners are told: they may want the thread for another actor.
         self._left()
+
+    def ended(self) -> None:
+        drop_hub_of_thread()
+
+
+class WorkerThreads:
+    """The threads of workers; `iris.run.blocking` says how many there may be."""
+
+    __slots__ = ("_runtime",)
+
+    def __init__(self, runtime: Callable[[], Any]) -> None:
+        self._runtime = runtime
+
+    def make_bed(self) -> Bed:
+        return ThreadBed()
+
+    def start(self, entry: Callable[[], None]) -> None:
+        # On the platform's own stack: what runs there is C code that nobody has measured.
+        start_thread(entry)
+
+    def place(self) -> Place:
+        return Place(None, self._runtime)
+
+    def give_way(self) -> None:
+        """The system shares the processor out."""
 
     def ended(self) -> None:
         drop_hub_of_thread()

@@ -8,7 +8,7 @@ protocol (docs/adr/0002), checked by tests/core/test_ready_protocol.py: change b
 
 from __future__ import annotations
 
-from typing import Any, Callable, Union
+from typing import Any, Callable, Protocol, Union
 
 from iris.core.cell import DEAD, STOPPING, ActorCell
 from iris.core.mailbox import Lock
@@ -35,6 +35,22 @@ SLOW_STRIDE_S = 0.0005
 
 _OVER = (STOPPING, DEAD)
 # DEAD while a turn runs: the actor was orphaned, and its turn has come back after all.
+
+
+LongTurn = Callable[[ActorCell, float], None]
+
+
+class Meter(Protocol):
+    """What one thread that runs turns has counted, and how often it looks at the clock.
+
+    Its own thread writes; the carrier is one, and so is each worker.
+    """
+
+    handled: int
+    # Messages handled, but for those of the turn that runs.
+    stride: int
+    # Messages between two looks at the clock, adapted to how slow handlers are.
+    looked_at: float
 
 
 class Ends:
@@ -129,10 +145,11 @@ def make_slice(carrier: Carrier, ends: Ends, lock: Lock, clock: Callable[[], flo
     return run_slice
 
 
-def make_long_turn(
-    carrier: Carrier, ends: Ends, lock: Lock, clock: Callable[[], float]
-) -> Callable[[ActorCell, float], None]:
-    """Build the general turn: system lane, markers, a budget, a cut by the clock."""
+def make_long_turn(meter: Meter, ends: Ends, lock: Lock, clock: Callable[[], float]) -> LongTurn:
+    """Build the general turn: system lane, markers, a budget, a cut by the clock.
+
+    The turns of one thread share a meter, and what is built here.
+    """
     fail = ends.fail
     serve = make_serve(ends)
     marked_stride = make_marked_stride(ends, lock)
@@ -148,7 +165,7 @@ def make_long_turn(
                 if not rest:
                     cell.rest = None
                     return
-                size = min(left, len(rest), carrier.stride)
+                size = min(left, len(rest), meter.stride)
                 control = cell.control
                 if control is not None and (control.marks or control.asks):
                     # Read after the batch was taken: see the invariant of `marks`.
@@ -165,23 +182,23 @@ def make_long_turn(
                         if cell.special:
                             break
                     started = running - 1
-                carrier.handled += started
+                meter.handled += started
                 cell.running = 1
                 left -= started
                 if not rest:
                     cell.rest = None
                 now = clock()
-                if now - carrier.looked_at > SLOW_STRIDE_S:
-                    carrier.stride = max(1, carrier.stride // 4)
-                elif carrier.stride < STRIDE_MAX:
-                    carrier.stride += 1
-                carrier.looked_at = now
+                if now - meter.looked_at > SLOW_STRIDE_S:
+                    meter.stride = max(1, meter.stride // 4)
+                elif meter.stride < STRIDE_MAX:
+                    meter.stride += 1
+                meter.looked_at = now
                 if now >= turn_end:
                     return
         except BaseException as error:  # noqa: BLE001  # A turn.
             started = cell.running - 1
             if started:
-                carrier.handled += started - 1
+                meter.handled += started - 1
             if message is cell.control and cell.control is not None:
                 message, cell.control.current = unwrapped(cell.control.current), None
             fail(cell, error, message, started > 0)
@@ -204,7 +221,7 @@ def make_serve(ends: Ends) -> Callable[[ActorCell], bool]:
         if control.marks or control.asks:
             cell.special = True
         items = control.items
-        # Only what is here now: a flood of system messages must not hold the carrier.
+        # Only what is here now: a flood of system messages must not hold the meter.
         for _ in range(len(items)):
             item = items.pop(0)
             if type(item) is SwapMarker:

@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from typing import Any, Callable, Optional
 
 from iris.assembly import System, assemble
-from iris.config import config_of, seconds, whole_number
+from iris.config import config_of, release_gil_limits, seconds, whole_number
 from iris.core.runqueue import SeededQueue
 from iris.errors import IrisError
 from iris.facade import Facade
 from iris.lowlevel import PyRuntime
 from iris.run.bed import GreenletBed, Lodger
 from iris.run.carrier import Carrier
-from iris.run.context import Place, Sleeper, enter, here, leave
+from iris.run.context import Place, Sleeper, current_greenlet, enter, here, leave
 from iris.run.lodging import ThreadLimits
 from iris.run.simhub import ManualClock, SimHub
 from iris.run.waiter import Waiter
@@ -27,6 +27,10 @@ from iris.runtime import Runtime
 
 ONE_TURN = -1.0
 """A slice that is over at once, so that each step of the pump runs a single turn."""
+
+
+SIMULATED_PROCESSORS = 4
+"""What the default size of the pool for `release_gil` is made from, on every machine."""
 
 
 class _Driver:
@@ -138,9 +142,10 @@ class SimRuntime(_Driven, Runtime):
         **options: as for `iris.Runtime`.
 
     All calls of `Runtime` are there. Those that wait (`join`, `quiesce`, `get_messages`,
-    `shutdown`, a send under policy `block`) run the simulation until they have what they
-    wait for, moving the time if need be. Pull actors run as greenlets: their functions may
-    block in their mailbox, not in the operating system. Use it from one thread.
+    `ask`, `shutdown`, a send under policy `block`) run the simulation until they have what they
+    wait for, moving the time if need be. Pull actors and the workers of actors with
+    `release_gil` run as greenlets: they may block in a mailbox or in `sleep`, not in the
+    operating system. Environment variables have no effect. Use it from one thread.
     """
 
     def __init__(self, seed: int = 0, **options: Any) -> None:
@@ -151,7 +156,10 @@ class SimRuntime(_Driven, Runtime):
         clock = ManualClock()
         self._hub = SimHub(clock)
         runqueue = SeededQueue(seed)
-        system = assemble(config_of(options), runqueue, clock, ONE_TURN, generator, _greenlets)
+        config = config_of(options)
+        # Of the environment and the machine nothing: a run depends on the seed only.
+        limits = release_gil_limits(config, {}, SIMULATED_PROCESSORS)
+        system = assemble(config, limits, runqueue, clock, ONE_TURN, generator, _greenlets)
         self._carrier: Carrier = system.carrier
         self._carrier.attach(self._hub)
         self._start(system)
@@ -250,14 +258,38 @@ class _Greenlets:
         pass
 
 
+class _Workers:
+    """Workers of a simulated runtime: greenlets of its hub, too."""
+
+    def __init__(self, carrier: Carrier, home: _Greenlets) -> None:
+        self._carrier = carrier
+        self._home = home
+        self.place = home.place
+
+    def make_bed(self) -> GreenletBed:
+        return GreenletBed(self._home)
+
+    def start(self, entry: Callable[[], None]) -> None:
+        self._carrier.start_greenlet(entry)
+
+    def give_way(self) -> None:
+        """Let the others have a step: so each step is one turn, of workers too."""
+        timer = self._carrier.later(0.0, current_greenlet().switch)
+        try:
+            self._carrier.park()
+        finally:
+            timer.close()
+
+    def ended(self) -> None:
+        pass
+
+
 def _greenlets(
     carrier: Carrier, runtime: Callable[[], Any], limits: ThreadLimits, _: Any
-) -> tuple[_Greenlets, _Greenlets]:
+) -> tuple[_Greenlets, _Greenlets, _Workers]:
     """Both kinds of place for pull actors; only who is counted and how tells them apart."""
-    return (
-        _Greenlets(carrier, runtime, False, limits.give_back),
-        _Greenlets(carrier, runtime, True, lambda: None),
-    )
+    own = _Greenlets(carrier, runtime, False, limits.give_back)
+    return own, _Greenlets(carrier, runtime, True, lambda: None), _Workers(carrier, own)
 
 
 def _no_runtime() -> None:

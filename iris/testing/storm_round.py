@@ -18,6 +18,9 @@ from iris.testing.storm_actors import Actor, Note, Sender, World, gevent_sleep
 from iris.testing.storm_side import Plan, Side
 from iris.testing.storm_traffic import Task
 
+PLAIN = ("push", "small", "trap", "worker", "pull", "pull_timed")
+"""Kinds of which no actor passes a message on to another: each is handled there, and once."""
+
 REST_S = 60.0
 """How long a runtime may need to come to rest, and an actor to end, before that is a hang."""
 
@@ -92,7 +95,10 @@ class Round:
         for kind in ("push", "push", "small", "bounded", "bounded", "bounded", "trap", "observed"):
             for side in self.sides:
                 side.spawn(kind)
-        for kind in ("pull", "pull_timed", "pull_selective", "push", "bounded", "bounded"):
+        for kind in (
+            "pull", "pull_timed", "pull_selective", "push", "bounded", "bounded", "worker",
+            "worker", "worker", "worker",
+        ):  # fmt: skip
             self.world.pick(self.sides).spawn(kind)
 
     def _traffic(self) -> None:
@@ -147,7 +153,7 @@ class Round:
 
     def _check_timers(self, notes: list[Note]) -> None:
         for note in notes:
-            plain = note.target.kind in ("push", "small", "trap", "pull", "pull_timed")
+            plain = note.target.kind in PLAIN
             ended = note.target.pid in note.target.side.exits
             late = monotonic() + 10
             while plain and not ended and not note.runs and monotonic() < late:

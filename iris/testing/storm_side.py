@@ -79,6 +79,9 @@ class Side:
             hub=hub,
             shutdown_timeout_s=plan.child_timeout_s,
             pull_threads_max=plan.pull_threads_max,
+            # Few threads for workers, so that most of them share the pool.
+            release_gil_max_threads=2,
+            release_gil_pool_size=3,
         )
         self.born: list[Actor] = []
         self.exits: dict[int, list[tuple[int, str]]] = {}
@@ -130,7 +133,7 @@ class Side:
             actor.pid = rt.spawn_with_mailbox(pull_body(actor, world.chance))
         else:
             budget = 100 if kind == "push" else 1 + int(world.chance() * 4)
-            actor.pid = rt.spawn(handler, budget, trap_exit=actor.traps)
+            actor.pid = rt.spawn(handler, budget, kind == "worker", trap_exit=actor.traps)
         world.actors.append(actor)
         self.born.append(actor)
         if pooled:

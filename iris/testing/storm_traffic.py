@@ -17,8 +17,8 @@ from iris.testing.storm_side import Plan, Side
 
 KINDS = (
     ("push", 8), ("small", 4), ("bounded", 10), ("trap", 4), ("pull", 2), ("pull_timed", 1),
-    ("pull_selective", 1), ("observed", 2), ("child", 6), ("child_pull", 1),
-    ("virtual", 4),
+    ("pull_selective", 1), ("observed", 2), ("child", 6), ("child_pull", 1), ("virtual", 4),
+    ("worker", 3),
 )  # fmt: skip
 
 OPS = (
@@ -65,7 +65,7 @@ class Task(Sender):
         """One message goes round some actors of its own; the next starts when it is back."""
         world = self.world
         side = world.pick(self.sides)
-        kinds = ("push", "small", "bounded", "pull", "push", "pull")
+        kinds = ("push", "small", "bounded", "pull", "push", "pull", "worker")
         actors = [side.spawn(kind, pooled=False) for kind in kinds]
         while monotonic() < world.end:
             route = [world.pick(actors) for _ in range(1 + int(world.chance() * 3))]
@@ -84,7 +84,7 @@ class Task(Sender):
         while monotonic() < world.end:
             latest = world.prey[-1] if world.prey else None
             if latest is None or not latest.side.rt.is_alive(latest.pid):
-                kind = world.pick(["push", "small", "bounded", "push", "virtual", "pull"])
+                kind = world.pick(["push", "small", "bounded", "worker", "virtual", "pull"])
                 parent = world.pick(world.pool)
                 with suppress(*EXPECTED):
                     if kind == "push" and world.chance() < 0.5:
@@ -142,7 +142,7 @@ class Task(Sender):
         """Messages around a swap: what was sent before runs on the old behaviour."""
         self.own = [actor for actor in self.own if actor.side.rt.is_alive(actor.pid)]
         if len(self.own) < 3:
-            kind = self.world.pick(["push", "bounded", "small", "pull", "pull_timed"])
+            kind = self.world.pick(["push", "bounded", "small", "pull", "pull_timed", "worker"])
             self.own.append(self.world.pick(self.sides).spawn(kind, versioned=True))
         actor = self.world.pick(self.own)
         if not self._room(actor):

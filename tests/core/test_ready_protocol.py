@@ -11,18 +11,14 @@ The larger scenarios run when IRIS_TEST_EXHAUSTIVE is set; they take minutes and
 
 from __future__ import annotations
 
-import ast
-import hashlib
-import importlib
 import os
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 import pytest
 
 from .enumeration import Fault, Search
+from .fingerprint import fingerprint
 from .ready_model import Scenario, setup
 
 STATES_MAX = 450_000
@@ -132,7 +128,7 @@ MODELLED = {
     "iris.run.lifecycle:Lifecycle.mark_ended": "1c0b80e9",
     "iris.run.lifecycle:Lifecycle.request_stop": "e8e05817",
     "iris.run.push:PushRunner.__init__": "868e495d",
-    "iris.run.turn:make_long_turn.long_turn": "b364f201",
+    "iris.run.turn:make_long_turn.long_turn": "7be1a0dc",
     "iris.run.turn:make_marked_stride.marked_stride": "8e30e80e",
     "iris.run.turn:make_serve.serve": "802f7bc4",
     "iris.run.turn:make_slice.run_slice": "dcebe8a5",
@@ -186,41 +182,6 @@ def test_rest_can_be_reached_from_every_state(scenario: Scenario) -> None:
 def test_each_line_of_the_protocol_is_needed(broken: str, scenario: Scenario, fault: str) -> None:
     assert fault_of(scenario, STATES_MAX, progress=True) is None
     assert fault_of(replace(scenario, broken=broken), STATES_MAX, progress=True) == fault
-
-
-def function(path: str) -> ast.AST:
-    """The definition of a function, given as `package.module:Class.method.inner`."""
-    module, _, names = path.partition(":")
-    file = importlib.import_module(module).__file__
-    assert file is not None
-    node: Any = ast.parse(Path(file).read_text(encoding="utf-8"))
-    for name in names.split("."):
-        inner = [part for part in node.body if getattr(part, "name", "") == name]
-        assert inner, f"{path} is gone; the model follows it"
-        node = inner[0]
-    return node
-
-
-def words(node: Any) -> Iterator[str]:
-    """What a piece of syntax consists of, the same for every version of Python."""
-    if isinstance(node, ast.AST):
-        yield type(node).__name__
-        for name, value in ast.iter_fields(node):
-            if value and name not in {"ctx", "kind", "type_comment", "annotation", "returns"}:
-                yield name
-                yield from words(value)
-    elif isinstance(node, list):
-        for item in node:
-            yield from words(item)
-    else:
-        yield repr(node)
-
-
-def fingerprint(path: str) -> str:
-    node: Any = function(path)
-    if ast.get_docstring(node) is not None:
-        del node.body[0]
-    return hashlib.sha256(" ".join(words(node)).encode()).hexdigest()[:8]
 
 
 @pytest.mark.parametrize("path", MODELLED)

@@ -540,6 +540,8 @@ CALLS = {
     "rollback_behavior": lambda: rt.rollback_behavior(pid),
     "mailbox_size": lambda: rt.mailbox_size(pid),
     "set_overflow_policy": lambda: rt.set_overflow_policy(bounded, "block"),
+    "set_release_gil_limits": lambda: rt.set_release_gil_limits(1, 1),
+    "set_release_gil_strict": lambda: rt.set_release_gil_strict(True),
     "send_after": lambda: rt.send_after(pid, 1, b""),
     "send_interval": lambda: rt.send_interval(pid, 1, b""),
     "cancel_timer": lambda: rt.cancel_timer(timer),

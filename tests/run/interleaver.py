@@ -26,8 +26,9 @@ import greenlet
 
 # fmt: off
 SHARED = {
-    "admission", "answered", "asked", "asks", "closed", "control", "items", "latest", "marks",
-    "over", "pid", "policy", "ready", "sleeping", "special", "state", "target", "ties", "tickets",
+    "_crew", "_gone", "_wanted", "admission", "answered", "asked", "asks", "closed", "control",
+    "items", "latest", "marks", "over", "pid", "policy", "ready", "sleeping", "special", "state",
+    "target", "ties", "tickets",
 }
 """Attributes before whose every load and store a thread may be preempted."""
 
@@ -37,13 +38,16 @@ CHANGING = {"append", "clear", "extend", "pop", "popleft", "popitem", "remove", 
 READING = {"len", "next", "take"}
 """Functions that look into a container or take from it."""
 
-CONTAINERS = {"_calls", "cells", "items", "lane", "rest", "runqueue", "slots", "tickets", "user"}
+CONTAINERS = {
+    "_calls", "_jobs", "cells", "idle", "items", "jobs", "lane", "rest", "runqueue", "slots",
+    "tickets", "user",
+}
 """Names of containers whose truth or items are looked at."""
 
 INSTRUMENTED = {
     "core.cell", "core.idle", "core.mailbox", "core.table", "core.waits", "run.asking", "run.bed",
-    "run.carrier", "run.delivery", "run.lazy", "run.lifecycle", "run.pull", "run.push",
-    "run.registry", "run.requests", "run.swapping", "run.turn",
+    "run.blocking", "run.carrier", "run.crew", "run.delivery", "run.lazy", "run.lifecycle",
+    "run.pull", "run.push", "run.registry", "run.requests", "run.swapping", "run.turn",
 }
 """The modules of Iris in which threads may be preempted."""
 # fmt: on
@@ -188,7 +192,11 @@ def _nothing() -> None:
 
 
 def _start_thread(entry: Callable[[], None], stack_bytes: int = 0) -> None:
-    _run.threads.append(Thread("pull", entry, False))
+    name = "worker" if entry.__name__ == "main" else "pull"
+    thread = Thread(name, entry, False)
+    # Not whoever starts it, which may be over before it: PyPy could not end it then.
+    thread.greenlet.parent = _run.main
+    _run.threads.append(thread)
 
 
 def _take_away_iris() -> dict[str, ModuleType]:
@@ -245,15 +253,17 @@ class Run:
         self.threads: list[Thread] = []
         self.current: Optional[Thread] = None
         self.closing = False
+        self.quiet = False
+        # While True nothing is chosen and nobody preempted.
         self._prefix = prefix
         self._preemptions = preemptions
-        self._main = greenlet.getcurrent()
+        self.main = greenlet.getcurrent()
         self._next: Optional[Thread] = None
         self._points = 0
 
     def choose(self, options: int) -> int:
         """Choose one of several ways to go on."""
-        if options == 1 or self.closing:
+        if options == 1 or self.closing or self.quiet:
             return 0
         place = len(self.choices)
         chosen = self._prefix[place] if place < len(self._prefix) else 0
@@ -275,7 +285,7 @@ class Run:
     def point(self, where: str) -> None:
         """The current thread is about to touch something shared."""
         me = self.current
-        if me is None or self.closing:
+        if me is None or self.closing or self.quiet:
             return
         self._points += 1
         others = []
@@ -338,7 +348,7 @@ class Run:
 
     def _leave(self, thread: Thread) -> None:
         thread.greenlet = greenlet.getcurrent()
-        self._main.switch()
+        self.main.switch()
 
 
 _run = Run((), 0)
@@ -483,8 +493,9 @@ class World:
         self.busy: set[int] = set()
         self._run = run
         config = iris.config.Config(pull_threads_max=8)
+        limits = iris.config.ReleaseGilLimits(1, 2, False)
         self.system: Any = iris.assembly.assemble(
-            config, deque(), clock, 1e6, random.Random(1),
+            config, limits, deque(), clock, 1e6, random.Random(1),
             iris.assembly.real_rooms(config),
         )  # fmt: skip
         self.system.hooks.add("error", self.faults.append)
@@ -531,15 +542,32 @@ class World:
         state: str = self.iris.context.current_cell().state.value
         return state
 
+    def let_start(self) -> None:
+        """Let all threads come to where they wait, in one order; what matters comes later."""
+        self._run.quiet = True
+        self._run.go()
+        self._run.quiet = False
+
+    def wait(self, until: Callable[[], bool]) -> None:
+        """In a handler: the thread cannot go on before something is true."""
+        while not until():
+            self._run.wait(until)
+
+    def workers(self) -> int:
+        """How many workers there are."""
+        return sum(not one.over for one in self._run.threads if one.name == "worker")
+
     def settle(self) -> None:
         """The run is over: it has to be a good end."""
         assert not self.faults, self.faults
-        waiting = [one.name for one in self._run.threads if not one.over]
+        waiting = [one.name for one in self._run.threads if not one.over and one.name != "worker"]
         assert waiting == ["hub"], f"deadlock: {waiting} wait for ever"
         assert len(self.ended) == len(set(self.ended)), f"ended twice: {self.ended}"
         assert not self.carrier.runqueue, "a cell is queued and the carrier sleeps"
         assert self.carrier.sleeping, "the next sender would not wake the hub"
         for cell in self.table.cells():
+            if cell.spec.kind == "release_gil":
+                assert not cell.running, "a worker waits in a turn"
             if cell.spec.kind != "pull":
                 assert not cell.user, f"lost in the lane: {cell.user}"
                 assert not cell.ready, "the next sender would not queue the cell"

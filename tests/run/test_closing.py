@@ -269,6 +269,8 @@ EVERY_OTHER_CALL: dict[str, Callable[[SimRuntime, int], Any]] = {
     "rollback_behavior": lambda rt, pid: rt.rollback_behavior(pid),
     "mailbox_size": lambda rt, pid: rt.mailbox_size(pid),
     "set_overflow_policy": lambda rt, pid: rt.set_overflow_policy(pid, "dropnew"),
+    "set_release_gil_limits": lambda rt, pid: rt.set_release_gil_limits(1, 1),
+    "set_release_gil_strict": lambda rt, pid: rt.set_release_gil_strict(True),
     "send_after": lambda rt, pid: rt.send_after(pid, 1, b""),
     "send_interval": lambda rt, pid: rt.send_interval(pid, 1, b""),
     "cancel_timer": lambda rt, pid: rt.cancel_timer(1),

@@ -738,6 +738,155 @@ def a_pull_actor_is_asked(world: World) -> Callable[[], None]:
     return answered(world, answers, [1])
 
 
+# -- actors with release_gil -----------------------------------------------------------------------
+
+
+def in_the_pool(world: World, handler: Callable[[Any], Any]) -> int:
+    """An actor that two workers share; it and another one work in the pool."""
+    push = world.system.spawning.push
+    push(world.handler(8), 100, True)
+    # The first has the only thread of its own.
+    push(world.handler(9), 100, True)
+    pid = int(push(handler, 100, True))
+    world.let_start()
+    return pid
+
+
+def an_actor_has_a_worker_of_its_own(world: World) -> Callable[[], None]:
+    pid = world.system.spawning.push(world.handler(), 100, True)
+    world.thread("a", sends(world, pid, 1, 2))
+    world.thread("b", sends(world, pid, 3))
+    return in_order(world, [1, 2], [3])
+
+
+def two_workers_share_an_actor(world: World) -> Callable[[], None]:
+    pid = in_the_pool(world, world.handler())
+    world.thread("a", sends(world, pid, 1, 2))
+    world.thread("b", sends(world, pid, 3))
+    return in_order(world, [1, 2], [3])
+
+
+def a_worker_is_busy_elsewhere(world: World) -> Callable[[], None]:
+    """It waits for what only the other worker can do."""
+    push = world.system.spawning.push
+    push(world.handler(8), 100, True)
+    pid = push(world.handler(1), 100, True)
+
+    def wait_for_the_other(message: Any) -> None:
+        world.wait(lambda: 1 in world.seen)
+
+    busy = push(world.handler(2, wait_for_the_other), 100, True)
+    world.let_start()
+    world.thread("a", sends(world, busy, 2))
+    world.thread("b", sends(world, pid, 1))
+
+    def check() -> None:
+        assert sorted(world.seen) == [1, 2]
+
+    return check
+
+
+def a_worked_actor_is_stopped(world: World) -> Callable[[], None]:
+    pid = in_the_pool(world, world.handler())
+    world.thread("a", sends(world, pid, 1))
+    world.thread("stop", lambda: world.system.registry.stop(pid))
+
+    def check() -> None:
+        assert world.ended == [pid]
+
+    return check
+
+
+def a_worker_ends_with_its_actor(world: World) -> Callable[[], None]:
+    pid = world.system.spawning.push(world.handler(), 100, True)
+    world.thread("a", sends(world, pid, 1))
+    world.thread("stop", lambda: world.system.registry.stop(pid))
+
+    def check() -> None:
+        assert list(world.table.cells()) == []
+        assert world.system.blocking.idle()
+        assert world.workers() == 0
+
+    return check
+
+
+def a_worked_actor_raises(world: World) -> Callable[[], None]:
+    def act(message: Any) -> None:
+        raise ValueError(message)
+
+    pid = in_the_pool(world, world.handler(act=act))
+    world.thread("a", sends(world, pid, 1))
+    world.thread("b", sends(world, pid, 2))
+
+    def check() -> None:
+        assert world.ended == [pid]
+
+    return check
+
+
+def a_worked_handler_is_swapped(world: World) -> Callable[[], None]:
+    old: list[int] = []
+    new: list[int] = []
+    pid = in_the_pool(world, old.append)
+
+    def body() -> None:
+        world.send(pid, 1)
+        world.system.swapping.swap(pid, new.append)
+        world.send(pid, 2)
+
+    world.thread("a", body)
+    world.thread("b", sends(world, pid, 3))
+
+    def check() -> None:
+        assert (1 in old, 2 in new, len(old) + len(new)) == (True, True, 3)
+
+    return check
+
+
+def the_pool_becomes_smaller(world: World) -> Callable[[], None]:
+    pid = in_the_pool(world, world.handler())
+    world.thread("a", sends(world, pid, 1, 2))
+    world.thread("limit", lambda: world.system.blocking.set_limits(1, 1))
+
+    def check() -> None:
+        assert world.seen == [1, 2]
+        assert world.workers() == 2
+
+    return check
+
+
+def a_send_to_a_worked_actor_is_cut_short(world: World) -> Callable[[], None]:
+    pid = world.system.spawning.push(world.handler(), 100, True)
+    world.thread("a", sends(world, pid, 1), may_be_interrupted=True)
+    return no_more
+
+
+def a_spawn_is_cut_short(world: World) -> Callable[[], None]:
+    """A signal handler raises in it: then there is an actor with its worker, or neither."""
+    push = world.system.spawning.push
+    world.thread("a", lambda: push(world.handler(), 100, True), may_be_interrupted=True)
+
+    def check() -> None:
+        assert world.workers() <= len(list(world.table.cells()))
+
+    return check
+
+
+def an_actor_is_born_beside_the_end_of_another(world: World) -> Callable[[], None]:
+    """The thread of the one that ends is free for the other, or the pool has one."""
+    push = world.system.spawning.push
+    first = push(world.handler(1), 100, True)
+    world.let_start()
+    world.thread("stop", lambda: world.system.registry.stop(first))
+    world.thread("spawn", lambda: world.send(push(world.handler(2), 100, True), 2))
+
+    def check() -> None:
+        assert world.seen == [2]
+        assert world.workers() == 1
+
+    return check
+
+
 def bug(scenario: Scenario, preemptions: int, reason: str) -> Any:
     return pytest.param(scenario, preemptions, marks=pytest.mark.xfail(strict=True, reason=reason))
 
@@ -799,6 +948,17 @@ def bug(scenario: Scenario, preemptions: int, reason: str) -> Any:
         (a_full_mailbox_is_asked, 1),
         (a_question_is_dropped, 1),
         (a_pull_actor_is_asked, 1),
+        (an_actor_has_a_worker_of_its_own, 1),
+        (two_workers_share_an_actor, 2),
+        (a_worker_is_busy_elsewhere, 1),
+        (a_worked_actor_is_stopped, 1),
+        (a_worker_ends_with_its_actor, 1),
+        (a_worked_actor_raises, 1),
+        (a_worked_handler_is_swapped, 1),
+        (the_pool_becomes_smaller, 1),
+        (a_send_to_a_worked_actor_is_cut_short, 1),
+        (an_actor_is_born_beside_the_end_of_another, 1),
+        (a_spawn_is_cut_short, 1),
     ],
 )
 def test_no_order_of_steps_breaks_a_rule(iris: Iris, scenario: Scenario, preemptions: int) -> None:
@@ -847,6 +1007,30 @@ def test_no_order_of_steps_breaks_a_rule(iris: Iris, scenario: Scenario, preempt
             "if cell.ready or cell.user or cell.special:",
             "if False:",
             a_virtual_actor_blocks_for_longer_than_it_may_idle,
+        ),
+        (
+            "run.blocking",
+            "if not self._turn.acquire(False):",
+            "if self._turn.acquire(False) and False:",
+            two_workers_share_an_actor,
+        ),
+        (
+            "run.blocking",
+            "if (cell.user or cell.special) and not cell.ready:",
+            "if False:",
+            an_actor_has_a_worker_of_its_own,
+        ),
+        (
+            "run.crew",
+            "if not jobs and len(workers) <= self._wanted:",
+            "if True:",
+            an_actor_has_a_worker_of_its_own,
+        ),
+        (
+            "run.crew",
+            "                if jobs:\n",
+            "                if False:\n",
+            a_worker_is_busy_elsewhere,
         ),
     ],
 )

@@ -7,7 +7,7 @@ from collections import deque
 from typing import Any
 
 from iris.assembly import System, assemble
-from iris.config import Config
+from iris.config import Config, ReleaseGilLimits
 from iris.run.simhub import ManualClock, SimHub
 from iris.testing.sim import _greenlets
 
@@ -22,7 +22,7 @@ class Carried:
         self.clock = ManualClock()
         self.hub = SimHub(self.clock)
         self.system: System = assemble(
-            Config(), deque(), self.clock, SLICE_S, random.Random(0),
+            Config(), ReleaseGilLimits(1, 1, False), deque(), self.clock, SLICE_S, random.Random(0),
             _greenlets,
         )  # fmt: skip
         self.system.carrier.attach(self.hub)
