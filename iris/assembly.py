@@ -13,6 +13,7 @@ from typing import Any, Callable
 
 from iris.config import Config
 from iris.core.cell import ActorCell
+from iris.core.letters import Letters
 from iris.core.links import Monitors
 from iris.core.names import Names
 from iris.core.paths import Paths
@@ -46,6 +47,7 @@ from iris.run.swapping import Swapping
 from iris.run.threads import Threads
 from iris.run.timing import Timing
 from iris.run.turn import Ends, make_slice
+from iris.run.undelivered import POINT, Undelivered
 
 EXIT_STOP_S = 0.5
 """What the end of the interpreter gives actors to stop, after the time to drain."""
@@ -75,9 +77,10 @@ class System:
     spawning: Spawning
     swapping: Swapping
     timing: Timing
+    undelivered: Undelivered
 
     PARTS = (
-        "bounds", "hooks", "registry", "snapshot", "spawning", "swapping", "timing",
+        "bounds", "hooks", "registry", "snapshot", "spawning", "swapping", "timing", "undelivered",
     )  # fmt: skip
 
     def __init__(self, config: Config) -> None:
@@ -190,11 +193,19 @@ def assemble(
     names, paths, registers, monitors = Names(), Paths(), Registers(), Monitors()
     waits = Waits()
     carrier = system.carrier = Carrier(runqueue, timers, clock, slice_s, log.failed)
-    delivery = Delivery(table, carrier, waits, fates, config.stop_word, system.check_usable)
+    undelivered = system.undelivered = Undelivered(
+        Letters(config.dead_letters_max), table, fates, hooks, log, clock, carrier.post
+    )
+    if config.on_undelivered is not None:
+        hooks.add(POINT, config.on_undelivered)
+    delivery = Delivery(
+        table, carrier, waits, fates, undelivered, config.stop_word, system.check_usable
+    )
     lifecycle = Lifecycle(
         table, delivery, fates, names, paths, timers, registers, monitors, hooks,
-        log, config.shutdown_timeout_s,
+        log, undelivered, config.shutdown_timeout_s,
     )  # fmt: skip
+    undelivered.closing = lambda: lifecycle.closing
     registry = Registry(table, names, paths, registers, monitors, waits, lifecycle, delivery)
     swapping = Swapping(table, delivery, registry, log, system.check_open)
     timing = Timing(table, timers, delivery, clock, carrier.wake)

@@ -7,7 +7,7 @@ change stand here too, each with the reason for its value.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from iris.errors import BadInput
 
@@ -36,6 +36,10 @@ METADATA_TEXT_CHARS_MAX = 4096
 """An exception's text in exit metadata is cut here: it is a report, not a payload."""
 
 
+DEAD_LETTERS_MOST = 10_000_000
+"""The largest `dead_letters_max`: some 250 bytes each, so a few GiB at the worst."""
+
+
 @dataclass(frozen=True)
 class Config:
     """What `Runtime(...)` can be told."""
@@ -59,6 +63,12 @@ class Config:
     pull_stack_bytes: int = 512 * 1024
     """Stack of a pull actor's thread. Recursion inside C code was seen to die at 128 KiB."""
 
+    dead_letters_max: int = 1000
+    """How many of the latest messages without a handler `dead_letters` gives; 0 keeps none."""
+
+    on_undelivered: Optional[Callable[[Any], Any]] = None
+    """A first hook of point "undelivered"; see `Runtime.add_hook`."""
+
     def __post_init__(self) -> None:
         for name in ("slice_s", "shutdown_timeout_s", "exit_drain_s"):
             value = getattr(self, name)
@@ -71,6 +81,9 @@ class Config:
         if self.pull_threads_max is not None:
             whole_number("pull_threads_max", self.pull_threads_max, least=1)
         whole_number("pull_stack_bytes", self.pull_stack_bytes, least=256 * 1024)
+        whole_number("dead_letters_max", self.dead_letters_max, least=0, most=DEAD_LETTERS_MOST)
+        if self.on_undelivered is not None and not callable(self.on_undelivered):
+            raise TypeError(f"on_undelivered is a callable or None, not {self.on_undelivered!r}")
 
 
 def config_of(options: dict[str, Any]) -> Config:

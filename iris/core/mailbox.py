@@ -127,7 +127,13 @@ class Bound:
         # True while the lock is held; a True seen under the lock is a send from a signal
         # handler or a `__del__` that interrupted the holder, which must not wait.
 
-    def offer(self, lane: Any, message: Any, ticket: Optional[Ticket] = None) -> Verdict:
+    def offer(
+        self,
+        lane: Any,
+        message: Any,
+        ticket: Optional[Ticket] = None,
+        dropped: Optional[list[Any]] = None,
+    ) -> Verdict:
         """Take the message in, or say what has to become of it.
 
         Args:
@@ -135,6 +141,7 @@ class Bound:
             message: what is offered.
             ticket: with policy BLOCK and no room, this joins the line and the verdict is WAIT;
                 without one the verdict is WAIT and nothing has changed.
+            dropped: the message that an EVICTED dropped is appended here.
         """
         with self.lock:
             nested, self._busy = self._busy, True
@@ -144,12 +151,17 @@ class Bound:
                 if len(lane) - self.marks < self.capacity:
                     lane.append(message)
                     return Verdict.ACCEPTED
-                return self._full(lane, message, ticket, nested)
+                return self._full(lane, message, ticket, nested, dropped)
             finally:
                 self._busy = nested
 
     def _full(
-        self, lane: deque[Any], message: Any, ticket: Optional[Ticket], nested: bool
+        self,
+        lane: deque[Any],
+        message: Any,
+        ticket: Optional[Ticket],
+        nested: bool,
+        dropped: Optional[list[Any]],
     ) -> Verdict:
         policy = self.policy
         if policy is Policy.DROP_NEW:
@@ -160,6 +172,8 @@ class Bound:
                 return Verdict.REFUSED
             # `evicted` still holds the dropped one: its `__del__` may send, to here even.
             lane.append(message)
+            if dropped is not None:
+                dropped.extend(evicted)
             return Verdict.EVICTED
         if policy is Policy.REDIRECT:
             return Verdict.REDIRECT

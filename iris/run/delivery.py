@@ -13,7 +13,7 @@ from typing import Any, Callable
 from iris.config import REDIRECT_HOPS_MAX
 from iris.core.cell import DEAD, STOPPING, ActorCell, control_of
 from iris.core.mailbox import CLOSED, Admission, Bound, Ticket, Verdict
-from iris.core.messages import Ending, EndMarker, ExitReason, Marker
+from iris.core.messages import Ending, EndMarker, ExitReason, LetterReason, Marker
 from iris.core.pid import PID_MAX, SLOT_MASK
 from iris.core.table import Table
 from iris.core.tally import Fates
@@ -21,10 +21,13 @@ from iris.core.waits import Waits
 from iris.errors import BadInput, WouldDeadlock
 from iris.run.carrier import Carrier
 from iris.run.context import current_cell, current_pid
+from iris.run.undelivered import Undelivered
 from iris.run.waiter import Waiter
 
 _COPIED = (bytearray, memoryview)
 # Buffers that somebody may change or free after the send.
+
+UNDELIVERABLE = LetterReason.UNDELIVERABLE
 
 Send = Callable[[int, Any], bool]
 Seen = tuple[int, ...]
@@ -38,11 +41,14 @@ class Delivery:
         carrier: what has to be woken for push actors.
         waits: the actors that wait in front of full mailboxes, among others.
         fates: what is counted.
+        undelivered: told of each message that no mailbox has taken.
         stop_word: see `Config.stop_word`.
         gone: called for a send to nobody; raises where the runtime cannot be used any more.
     """
 
-    __slots__ = ("_carrier", "_fates", "_stop_word", "_table", "_waits", "gone", "send")
+    __slots__ = (
+        "_carrier", "_fates", "_stop_word", "_table", "_undelivered", "_waits", "gone", "send",
+    )  # fmt: skip
 
     send: Send
 
@@ -52,6 +58,7 @@ class Delivery:
         carrier: Carrier,
         waits: Waits,
         fates: Fates,
+        undelivered: Undelivered,
         stop_word: Any,
         gone: Callable[[], None],
     ) -> None:
@@ -59,6 +66,7 @@ class Delivery:
         self._carrier = carrier
         self._waits = waits
         self._fates = fates
+        self._undelivered = undelivered
         self._stop_word = stop_word
         self.gone = gone
         self.send = self._make_send()
@@ -74,9 +82,9 @@ class Delivery:
             try:
                 cell: ActorCell = slots[pid & SLOT_MASK]  # type: ignore[assignment]
                 if cell.pid != pid:
-                    return missing(pid)
+                    return missing(pid, data)
             except (IndexError, AttributeError, TypeError):
-                return missing(pid)
+                return missing(pid, data)
             if type(data) is not bytes and isinstance(data, _COPIED):
                 data = bytes(data)
             try:
@@ -103,7 +111,7 @@ class Delivery:
         """Send for the runtime itself (timers, the mesh): never waits, a full `block` refuses."""
         cell = self._table.get(pid)
         if cell is None:
-            return self._missing(pid)
+            return self._missing(pid, data)
         return self._admit(cell, data, False, ())
 
     def system(self, cell: ActorCell, message: Any) -> bool:
@@ -146,11 +154,22 @@ class Delivery:
         if cell.signal(cell) is None:
             self._carrier.wake(always=True)
 
-    def _missing(self, pid: int) -> bool:
+    def _missing(self, pid: int, data: Any) -> bool:
         """The send names no living actor: tell a mistake from an actor that has ended."""
         check_pid(pid)
         self.gone()
         self._fates.undeliverable.add()
+        self._undelivered.sent(pid, UNDELIVERABLE, data)
+        return False
+
+    def _undeliverable(self, pid: int, data: Any) -> bool:
+        self._fates.undeliverable.add()
+        self._undelivered.sent(pid, UNDELIVERABLE, data)
+        return False
+
+    def _refused(self, pid: int, data: Any) -> bool:
+        self._fates.refused.add()
+        self._undelivered.sent(pid, LetterReason.REFUSED, data)
         return False
 
     def _admit(self, cell: ActorCell, data: Any, local: bool, seen: Seen) -> bool:
@@ -168,6 +187,11 @@ class Delivery:
         if admission is None:
             cell.user.append(data)
             verdict = Verdict.ACCEPTED
+        elif type(admission) is Bound:
+            dropped: list[Any] = []
+            verdict = admission.offer(cell.user, data, None, dropped)
+            if dropped:
+                self._dropped(cell, dropped)
         else:
             verdict = admission.offer(cell.user, data)
         if verdict is Verdict.WAIT:
@@ -181,36 +205,36 @@ class Delivery:
             self._end_parent(cell)
         return taken
 
+    def _dropped(self, cell: ActorCell, dropped: list[Any]) -> None:
+        """A bound has dropped this; the caller lets it go, when no lock is held any more."""
+        self._fates.dropped_old.add()
+        self._undelivered.dropped(cell.pid, dropped[0])
+
     def _act(
         self, cell: ActorCell, admission: Admission, data: Any, verdict: Verdict, seen: Seen
     ) -> bool:
         """Carry a verdict out: count the message, wake the owner, send it elsewhere."""
         fates = self._fates
         if verdict is Verdict.REFUSED:
-            fates.refused.add()
-            return False
+            return self._refused(cell.pid, data)
         if verdict is Verdict.CLOSED:
             self.gone()
-            fates.undeliverable.add()
-            return False
+            return self._undeliverable(cell.pid, data)
         if verdict is Verdict.REDIRECT:
             assert type(admission) is Bound
-            return self._redirect(admission, data, (*seen, cell.pid))
+            return self._redirect(cell, admission, data, (*seen, cell.pid))
         fates.accepted.add()
         self.poke(cell)
-        if verdict is Verdict.EVICTED:
-            fates.dropped_old.add()
-        elif verdict is Verdict.SPILL:
+        if verdict is Verdict.SPILL:
             assert type(admission) is Bound
             fates.spilled.add()
             self._forward(admission.target, data, (*seen, cell.pid))
         return True
 
-    def _redirect(self, bound: Bound, data: Any, seen: Seen) -> bool:
+    def _redirect(self, cell: ActorCell, bound: Bound, data: Any, seen: Seen) -> bool:
         target = self._table.get(bound.target)
         if target is None or target.admission is CLOSED or _ends_here(bound.target, seen):
-            self._fates.refused.add()
-            return False
+            return self._refused(cell.pid, data)
         self._fates.redirected.add()
         return self._forward(bound.target, data, seen)
 
@@ -218,11 +242,9 @@ class Delivery:
         """Send a message on that another mailbox had no room for; it never waits again."""
         cell = self._table.get(pid)
         if cell is None:
-            self._fates.undeliverable.add()
-            return False
+            return self._undeliverable(pid, data)
         if _ends_here(pid, seen):
-            self._fates.refused.add()
-            return False
+            return self._refused(pid, data)
         return self._admit(cell, data, False, seen)
 
     def _wait(self, cell: ActorCell, data: Any) -> bool:
@@ -243,21 +265,23 @@ class Delivery:
                 with self._table.lock:
                     self._waits.begin(sender, cell.pid)
             try:
-                verdict = bound.offer(cell.user, data, ticket)
+                dropped: list[Any] = []
+                verdict = bound.offer(cell.user, data, ticket, dropped)
+                if dropped:
+                    self._dropped(cell, dropped)
                 if verdict is not Verdict.WAIT:
                     return self._act(cell, bound, data, verdict, ())
                 waiter.wait()
             except BaseException:
                 if bound.withdraw(ticket):
-                    self._fates.refused.add()
+                    self._refused(cell.pid, data)
                 raise
             finally:
                 self._waits.end(sender)
             if waiter.value is Verdict.ACCEPTED:
                 return True
             if waiter.value is not Verdict.RETRY:
-                self._fates.undeliverable.add()
-                return False
+                return self._undeliverable(cell.pid, data)
 
     def _settler(self, waiter: Waiter) -> Callable[[Verdict], Any]:
         """How the owner tells a waiting sender; it is the one that counts an admission."""

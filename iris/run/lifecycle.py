@@ -54,6 +54,7 @@ from iris.run.crash import crash_ending, is_interruption
 from iris.run.delivery import Delivery
 from iris.run.log import Log
 from iris.run.native import new_rlock
+from iris.run.undelivered import Undelivered
 
 Later = Callable[[float, Callable[[], Any]], Any]
 
@@ -73,6 +74,7 @@ class Lifecycle:
         monitors: Monitors,
         hooks: Hooks,
         log: Log,
+        undelivered: Undelivered,
         child_timeout_s: float,
     ) -> None:
         self._table = table
@@ -87,6 +89,7 @@ class Lifecycle:
         self._monitors = monitors
         self._hooks = hooks
         self._log = log
+        self._undelivered = undelivered
         self._child_timeout_s = child_timeout_s
         self.later: Later = _no_later
         # Calls something after some seconds, in the carrier's hub.
@@ -261,7 +264,7 @@ class Lifecycle:
                 self._release(ties)
                 ties.pending_end = ending
         _tell(tickets)
-        self._settle(left)
+        self._settle(cell, left)
         if orphan:
             self.orphans.pop(cell.pid, None)
             return
@@ -293,7 +296,7 @@ class Lifecycle:
                     left.append(take())
                 except IndexError:
                     break
-            self._settle(left)
+            self._settle(cell, left)
             left = []
             cell.special = False
             cell.ready = False
@@ -329,7 +332,7 @@ class Lifecycle:
             self._paths.free(checked_path(path))
         ties.paths.clear()
 
-    def _settle(self, left: list[Any]) -> None:
+    def _settle(self, cell: ActorCell, left: list[Any]) -> None:
         """Give what was still queued its fate."""
         if not left:
             return
@@ -340,6 +343,7 @@ class Lifecycle:
             elif type(item) is FenceMarker:
                 item.reached()
         self._fates.expired.add_many(expired)
+        self._undelivered.expired(cell.pid, left, expired)
 
     def _go_on(self, cell: Optional[ActorCell]) -> None:
         """Complete the end of a cell whose children are gone, then its parent's, and so on.

@@ -1,13 +1,15 @@
-"""What a runtime writes to the log `iris`: crashes of actors, and its own failures.
+"""What a runtime writes to the log `iris`: what went wrong with actors, and its own failures.
 
 A storm of crashes must not become a storm of tracebacks, so only the first ones are
-written in full; of the others the number is.
+written in full; of the others the number is. The same goes for messages that nobody handled.
 """
 
 from __future__ import annotations
 
 import logging
 from typing import Any
+
+from iris.core.letters import DeadLetter
 
 IN_FULL = 10
 """Reports of one kind that a runtime writes in full. Later ones are counted only."""
@@ -41,6 +43,28 @@ class Log:
         if self._orphans > IN_FULL and self._orphans % PER_LINE:
             return
         _log.warning("actor %d could not be ended and was given up; its code runs on", pid)
+
+    def undelivered(self, letter: DeadLetter, amount: int) -> None:
+        """A message was not handled; or so many, and this is the latest of them."""
+        what = (letter.message_type, letter.pid, letter.reason)
+        if amount == 1:
+            _log.warning("a message of type %s for actor %d was not handled: %s", *what)
+        else:
+            _log.warning(
+                "%d messages, the latest of type %s, for actor %d were not handled: %s",
+                amount,
+                *what,
+            )
+
+    def undelivered_so_far(self, letter: DeadLetter, lost: int) -> None:
+        """One line for many; the caller counts."""
+        _log.warning(
+            "%d messages were not handled so far, the latest of type %s for actor %d: %s",
+            lost,
+            letter.message_type,
+            letter.pid,
+            letter.reason,
+        )
 
     def swap_refused(self, pid: int, version: int, error: BaseException) -> None:
         """A migration raised, and the actor keeps its old handler."""

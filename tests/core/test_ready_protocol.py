@@ -110,7 +110,7 @@ MUTANTS = [
 
 # Fingerprints of the functions that were modelled, their comments and docstrings left out.
 MODELLED = {
-    "iris.core.mailbox:Bound.offer": "d6b9e4b8",
+    "iris.core.mailbox:Bound.offer": "d78e3337",
     "iris.core.mailbox:Bound.take": "9670f629",
     "iris.core.mailbox:Mailbox.drain": "4ac29c9c",
     "iris.core.mailbox:Mailbox.refill": "1f7ff312",
@@ -120,15 +120,15 @@ MODELLED = {
     "iris.run.carrier:Carrier.post": "1e393933",
     "iris.run.carrier:Carrier._pump": "6d5e1a61",
     "iris.run.carrier:Carrier.wake": "f50ed373",
-    "iris.run.delivery:Delivery._make_send.send": "49a942b7",
+    "iris.run.delivery:Delivery._make_send.send": "f15fef4b",
     "iris.run.delivery:Delivery.insist": "59f3253e",
     "iris.run.delivery:Delivery.mark": "614dfe94",
     "iris.run.delivery:Delivery.poke": "b138f17c",
     "iris.run.delivery:Delivery.system": "0181c880",
     "iris.run.lifecycle:Lifecycle._make_stopping": "dbaea3a1",
-    "iris.run.lifecycle:Lifecycle.bury": "843a32b6",
+    "iris.run.lifecycle:Lifecycle.bury": "166aabf4",
     "iris.run.lifecycle:Lifecycle.drain": "40491168",
-    "iris.run.lifecycle:Lifecycle.finish": "efcb75e6",
+    "iris.run.lifecycle:Lifecycle.finish": "19f5908d",
     "iris.run.lifecycle:Lifecycle.mark_ended": "1c0b80e9",
     "iris.run.lifecycle:Lifecycle.request_stop": "e8e05817",
     "iris.run.push:PushRunner.__init__": "868e495d",
