@@ -48,6 +48,7 @@ from iris.run.threads import Threads
 from iris.run.timing import Timing
 from iris.run.turn import Ends, make_slice
 from iris.run.undelivered import POINT, Undelivered
+from iris.run.watchdog import Watchdog
 
 EXIT_STOP_S = 0.5
 """What the end of the interpreter gives actors to stop, after the time to drain."""
@@ -171,8 +172,10 @@ def build(config: Config, hub: str = "thread") -> System:
         _set_leave(system, system.carrier.detach, lambda _: None)
         system.carrier.attach(gevent_hub)
     else:
-        _start_hub_thread(system)
+        gevent_hub = _start_hub_thread(system)
     process.enter(system)
+    if config.long_turn_ms:
+        _start_watchdog(system, gevent_hub, config.long_turn_ms / 1000)
     return system
 
 
@@ -255,15 +258,42 @@ def _set_leave(system: System, leave: Callable[[], None], left: Callable[[float]
     system.closing.left = left
 
 
-def _start_hub_thread(system: System) -> None:
-    """Run the carrier on a thread of its own and return when it is up."""
+def _start_watchdog(system: System, hub: GeventHub, limit_s: float) -> None:
+    """Have a thread watch the carrier until the runtime is shut down."""
+    closing, carrier = system.closing, system.carrier
+    watchdog = Watchdog(
+        limit_s, carrier, hub, monotonic, system.lifecycle.report_long_turn, system.lifecycle.report
+    )
+    left = closing.left
+
+    def stop(timeout_s: float) -> None:
+        watchdog.stop(timeout_s)
+        left(timeout_s)
+
+    try:
+        start_thread(watchdog.run)
+    except RuntimeError as error:
+        closing.shutdown(EXIT_STOP_S)
+        raise LimitReached(
+            f"the process can start no thread for the watchdog of the runtime ({error}); raise"
+            " its limits (ulimit -u), or do without with Runtime(long_turn_ms=None)"
+        ) from error
+    closing.left = stop
+    carrier.post(watchdog.attach)
+
+
+def _start_hub_thread(system: System) -> GeventHub:
+    """Run the carrier on a thread of its own and return its hub when it is up."""
     carrier = system.carrier
     up, down = allocate_lock(), allocate_lock()
     up.acquire()
     down.acquire()
     problem: list[BaseException] = []
+    hubs: list[GeventHub] = []
 
     def entered(hub: GeventHub) -> None:
+        hubs.append(hub)
+
         def leave() -> None:
             carrier.detach()
             leave_hub(hub)
@@ -292,6 +322,7 @@ def _start_hub_thread(system: System) -> None:
     up.acquire()
     if problem:
         raise problem[0]
+    return hubs[0]
 
 
 def _acquire(lock: Any, timeout_s: float) -> None:

@@ -69,6 +69,9 @@ class Config:
     on_undelivered: Optional[Callable[[Any], Any]] = None
     """A first hook of point "undelivered"; see `Runtime.add_hook`."""
 
+    long_turn_ms: Optional[float] = 100
+    """A turn that holds the thread of the push actors for longer is reported; None or 0: none."""
+
     def __post_init__(self) -> None:
         for name in ("slice_s", "shutdown_timeout_s", "exit_drain_s"):
             value = getattr(self, name)
@@ -82,8 +85,17 @@ class Config:
             whole_number("pull_threads_max", self.pull_threads_max, least=1)
         whole_number("pull_stack_bytes", self.pull_stack_bytes, least=256 * 1024)
         whole_number("dead_letters_max", self.dead_letters_max, least=0, most=DEAD_LETTERS_MOST)
+        if self.long_turn_ms is not None:
+            _milliseconds("long_turn_ms", self.long_turn_ms)
         if self.on_undelivered is not None and not callable(self.on_undelivered):
             raise TypeError(f"on_undelivered is a callable or None, not {self.on_undelivered!r}")
+
+
+def _milliseconds(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} is a number of milliseconds or None, not {value!r}")
+    if value != 0 and not 1 <= value <= 1e9:
+        raise BadInput(f"{name}={value!r} is out of range; give 1 to 1e9, or 0 for never")
 
 
 def config_of(options: dict[str, Any]) -> Config:

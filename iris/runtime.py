@@ -20,7 +20,8 @@ class Runtime(SpawnFacade):
         hub: "thread" runs handlers on a thread of the runtime's own, so plain scripts work;
             "current" runs them on the gevent hub of the calling thread, for gevent servers.
         **options: the fields of `iris.config.Config`: `stop_word`, `slice_s`,
-            `shutdown_timeout_s`, `exit_drain_s`, `pull_threads_max`, `pull_stack_bytes`.
+            `shutdown_timeout_s`, `exit_drain_s`, `pull_threads_max`, `pull_stack_bytes`,
+            `dead_letters_max`, `on_undelivered`, `long_turn_ms`.
 
     Raises:
         TypeError, BadInput: an unknown option, or a value out of range.

@@ -32,6 +32,7 @@ from iris.core.links import (
     ties_of,
     untie_all,
 )
+from iris.core.longturns import LongTurn
 from iris.core.mailbox import CLOSED, PARENT, Bound, Lock, Ticket, Verdict
 from iris.core.messages import (
     Ending,
@@ -313,6 +314,11 @@ class Lifecycle:
         """Something failed that no actor caused."""
         self._log.failed(error)
         self._hooks.call("error", error)
+
+    def report_long_turn(self, turn: LongTurn) -> None:
+        """A turn holds the carrier for too long."""
+        self._log.long_turn(turn)
+        self._hooks.call("long_turn", turn)
 
     @property
     def lock(self) -> Lock:

@@ -10,6 +10,7 @@ import logging
 from typing import Any
 
 from iris.core.letters import DeadLetter
+from iris.core.longturns import LongTurn
 
 IN_FULL = 10
 """Reports of one kind that a runtime writes in full. Later ones are counted only."""
@@ -23,10 +24,11 @@ _log = logging.getLogger("iris")
 class Log:
     """The log lines of one runtime. From any thread."""
 
-    __slots__ = ("_crashes", "_orphans")
+    __slots__ = ("_crashes", "_long_turns", "_orphans")
 
     def __init__(self) -> None:
         self._crashes = 0
+        self._long_turns = 0
         self._orphans = 0
 
     def crashed(self, pid: int, reason: Any, error: BaseException) -> None:
@@ -65,6 +67,26 @@ class Log:
             letter.pid,
             letter.reason,
         )
+
+    def long_turn(self, turn: LongTurn) -> None:
+        """A turn holds the carrier for too long."""
+        self._long_turns += 1
+        if self._long_turns <= IN_FULL:
+            _log.warning(
+                "actor %d (%s) has held up all other push actors for %.0f ms, handling a message"
+                " of type %s%s",
+                turn.pid,
+                turn.name or "without a name",
+                turn.duration_ms,
+                turn.message_type or "unknown here",
+                f". It is in:\n{turn.stack}" if turn.stack else "",
+            )
+        elif self._long_turns % PER_LINE == 0:
+            _log.warning(
+                "%d long turns of actors so far, the latest of actor %d",
+                self._long_turns,
+                turn.pid,
+            )
 
     def swap_refused(self, pid: int, version: int, error: BaseException) -> None:
         """A migration raised, and the actor keeps its old handler."""

@@ -50,7 +50,7 @@ class Undelivered:
 
     __slots__ = (
         "_clock", "_fates", "_hooked", "_hooks", "_letters", "_log", "_numbers",
-        "_post", "_table", "_telling", "_told", "_untold", "closing", "sent",
+        "_post", "_table", "_telling", "_told", "_untold", "_written", "closing", "sent",
     )  # fmt: skip
 
     def __init__(
@@ -81,6 +81,8 @@ class Undelivered:
         # the hub, which THEN looks.
         self._telling = 0
         # The thread that tells the log and the hooks now, 0 for none.
+        self._written = 0
+        # The count that the latest such line said. In the hub only.
         self.closing: Callable[[], bool] = _no
         # Whether the runtime is being shut down: then nothing is news to the log.
         self.sent = self._make_sent()
@@ -188,7 +190,10 @@ class Undelivered:
     def _write(self, told: DeadLetter, line: int) -> None:
         if line == TOTAL:
             lost = self._fates.undeliverable.value + self._fates.expired.value
-            self._log.undelivered_so_far(told, lost)
+            # One line for several thousand, if they came faster than the hub comes round.
+            if lost >= self._written + PER_LINE:
+                self._written = lost
+                self._log.undelivered_so_far(told, lost)
         elif line:
             self._log.undelivered(told, line)
 

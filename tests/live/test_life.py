@@ -517,6 +517,7 @@ CALLS = {
     "send_interval": lambda: rt.send_interval(pid, 1, b""),
     "cancel_timer": lambda: rt.cancel_timer(timer),
     "stats": lambda: rt.stats(),
+    "dead_letters": lambda: rt.dead_letters(),
     "quiesce": lambda: rt.quiesce(1),
     "shutdown": lambda: rt.shutdown(1),
     "add_hook": lambda: rt.add_hook("exit", print),

@@ -401,24 +401,3 @@ def test_a_shutdown_writes_no_line_for_what_it_lets_expire(
         rt.send(rt.spawn(len), b"")
     rt.shutdown()
     assert lines(caplog) == []
-
-
-# -- options ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("options", "error", "parts"),
-    [
-        ({"dead_letters_max": -1}, iris.BadInput, ["dead_letters_max=-1", "0"]),
-        ({"dead_letters_max": 10**9}, iris.BadInput, ["dead_letters_max=1000000000", "10000000"]),
-        ({"dead_letters_max": 1.0}, TypeError, ["dead_letters_max", "1.0"]),
-        ({"dead_letters_max": None}, TypeError, ["dead_letters_max", "None"]),
-        ({"on_undelivered": 7}, TypeError, ["on_undelivered", "7"]),
-    ],
-)
-def test_what_cannot_be_an_option(
-    options: dict[str, Any], error: type[Exception], parts: list[str]
-) -> None:
-    with pytest.raises(error) as caught:
-        SimRuntime(**options)
-    assert [part for part in parts if part not in str(caught.value)] == []
