@@ -117,7 +117,8 @@ class SimRuntime(_Driven, Runtime):
     All calls of `Runtime` are there. Those that wait (`join`, `quiesce`, `get_messages`,
     `shutdown`, a `send` under policy `block`) run the simulation until they have what they
     wait for, moving the time if need be. Pull actors run as greenlets: their functions may
-    block in their mailbox, not in the operating system. Use it from one thread.
+    block in their mailbox, not in the operating system. Nothing takes virtual time by itself, so
+    there is no watchdog for long turns. Use it from one thread.
     """
 
     def __init__(self, seed: int = 0, **options: Any) -> None:
