@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 from iris._version import __version__, version
 
 if TYPE_CHECKING:
-    from iris.core.messages import ExitReason, PySystemMessage
+    from iris.core.letters import DeadLetter
+    from iris.core.longturns import LongTurn
+    from iris.core.messages import ExitReason, LetterReason, PySystemMessage
     from iris.errors import (
         ActorCrash,
         ActorDead,
@@ -46,10 +48,13 @@ __all__ = [
     "AskCycle",
     "AskTimeout",
     "BadInput",
+    "DeadLetter",
     "ExitReason",
     "InternalError",
     "IrisError",
+    "LetterReason",
     "LimitReached",
+    "LongTurn",
     "PyMailbox",
     "PyRuntime",
     "PySystemMessage",
@@ -68,7 +73,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "DeadLetter": "iris.core.letters",
     "ExitReason": "iris.core.messages",
+    "LetterReason": "iris.core.messages",
+    "LongTurn": "iris.core.longturns",
     "PyMailbox": "iris.run.pull",
     "PyRuntime": "iris.lowlevel",
     "PySystemMessage": "iris.core.messages",

@@ -14,6 +14,7 @@ from typing import Any, Callable
 
 from iris.config import Config, ReleaseGilLimits, release_gil_limits
 from iris.core.cell import ActorCell
+from iris.core.letters import Letters
 from iris.core.links import Monitors
 from iris.core.names import Names
 from iris.core.paths import Paths
@@ -45,7 +46,7 @@ from iris.run.lazy import LazyRunner
 from iris.run.lifecycle import Lifecycle
 from iris.run.lodging import Lodging, Overflow, ThreadLimits
 from iris.run.log import Log
-from iris.run.native import new_rlock
+from iris.run.native import new_rlock, start_thread
 from iris.run.overflow import OverflowThread, OverflowThreads
 from iris.run.pull import PullShared
 from iris.run.push import PushRunner
@@ -56,6 +57,8 @@ from iris.run.swapping import Swapping
 from iris.run.threads import Threads, WorkerThreads
 from iris.run.timing import Timing
 from iris.run.turn import Ends, make_long_turn, make_slice
+from iris.run.undelivered import POINT, Undelivered
+from iris.run.watchdog import Watchdog
 
 EXIT_STOP_S = 0.5
 """What the end of the interpreter gives actors to stop, after the time to drain."""
@@ -96,10 +99,11 @@ class System:
     spawning: Spawning
     swapping: Swapping
     timing: Timing
+    undelivered: Undelivered
 
     PARTS = (
         "aio", "asking", "blocking", "bounds", "buffers", "hooks", "lodging", "registry",
-        "snapshot", "spawning", "swapping", "timing",
+        "snapshot", "spawning", "swapping", "timing", "undelivered",
     )  # fmt: skip
 
     def __init__(self, config: Config) -> None:
@@ -190,8 +194,10 @@ def build(config: Config, hub: str = "thread") -> System:
         system.lifecycle.on_interrupt = system.carrier.interrupted = gevent_hub.interrupted
         system.carrier.attach(gevent_hub)
     else:
-        _start_hub_thread(system)
+        gevent_hub = _start_hub_thread(system)
     process.enter(system)
+    if config.long_turn_ms:
+        _start_watchdog(system, gevent_hub, config.long_turn_ms / 1000)
     return system
 
 
@@ -228,13 +234,21 @@ def assemble(
     names, paths, registers, monitors = Names(), Paths(), Registers(), Monitors()
     waits = Waits()
     carrier = system.carrier = Carrier(runqueue, timers, clock, slice_s, log.failed)
-    delivery = Delivery(table, carrier, waits, fates, config.stop_word, system.check_usable)
+    undelivered = system.undelivered = Undelivered(
+        Letters(config.dead_letters_max), table, fates, hooks, log, clock, carrier.post
+    )
+    if config.on_undelivered is not None:
+        hooks.add(POINT, config.on_undelivered)
+    delivery = Delivery(
+        table, carrier, waits, fates, undelivered, config.stop_word, system.check_usable
+    )
     requests = Requests(table, delivery, waits, fates)
     delivery.request_dropped = requests.dropped
     lifecycle = Lifecycle(
         table, delivery, requests, fates, names, paths, timers, registers, monitors, hooks,
-        log, config.shutdown_timeout_s,
+        log, undelivered, config.shutdown_timeout_s,
     )  # fmt: skip
+    undelivered.closing = lambda: lifecycle.closing
     registry = Registry(table, names, paths, registers, monitors, waits, lifecycle, delivery)
     swapping = Swapping(table, delivery, registry, log, system.check_open)
     timing = Timing(table, timers, delivery, clock, carrier.wake)
@@ -302,11 +316,38 @@ def _later(carrier: Carrier) -> Callable[[float, Callable[[], Any]], Any]:
     return later
 
 
-def _start_hub_thread(system: System) -> None:
-    """Run the carrier on a thread of its own and return when it is up."""
+def _start_watchdog(system: System, hub: GeventHub, limit_s: float) -> None:
+    """Have a thread watch the carrier until the runtime is shut down."""
+    closing, carrier = system.closing, system.carrier
+    watchdog = Watchdog(
+        limit_s, carrier, hub, monotonic, system.lifecycle.report_long_turn, system.lifecycle.report
+    )
+    left = closing.left
+
+    def stop(timeout_s: float) -> None:
+        watchdog.stop(timeout_s)
+        left(timeout_s)
+
+    try:
+        start_thread(watchdog.run)
+    except RuntimeError as error:
+        closing.shutdown(EXIT_STOP_S)
+        raise LimitReached(
+            f"the process can start no thread for the watchdog of the runtime ({error}); raise"
+            " its limits (ulimit -u), or do without with Runtime(long_turn_ms=None)"
+        ) from error
+    closing.left = stop
+    carrier.post(watchdog.attach)
+
+
+def _start_hub_thread(system: System) -> GeventHub:
+    """Run the carrier on a thread of its own and return its hub when it is up."""
     carrier = system.carrier
+    hubs: list[GeventHub] = []
 
     def entered(hub: GeventHub) -> None:
+        hubs.append(hub)
+
         def leave() -> None:
             carrier.detach()
             leave_hub(hub)
@@ -321,3 +362,4 @@ def _start_hub_thread(system: System) -> None:
             f"the process can start no thread for the runtime ({error}); raise its limits"
             " (ulimit -u), or run on the hub of this thread with Runtime(hub='current')"
         ) from error
+    return hubs[0]

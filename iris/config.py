@@ -53,6 +53,9 @@ can run."""
 METADATA_TEXT_CHARS_MAX = 4096
 """An exception's text in exit metadata is cut here: it is a report, not a payload."""
 
+DEAD_LETTERS_MOST = 10_000_000
+"""The largest `dead_letters_max`: some 250 bytes each, so a few GiB at the worst."""
+
 
 @dataclass(frozen=True)
 class Config:
@@ -93,6 +96,15 @@ class Config:
     """Whether a spawn beyond `release_gil_max_threads` is refused. None takes
     IRIS_RELEASE_GIL_STRICT from the environment, else False."""
 
+    dead_letters_max: int = 1000
+    """How many of the latest messages without a handler `dead_letters` gives; 0 keeps none."""
+
+    on_undelivered: Optional[Callable[[Any], Any]] = None
+    """A first hook of point "undelivered"; see `Runtime.add_hook`."""
+
+    long_turn_ms: Optional[float] = 100
+    """A turn that holds the thread of the push actors for longer is reported; None or 0: none."""
+
     def __post_init__(self) -> None:
         for name in ("slice_s", "shutdown_timeout_s", "exit_drain_s"):
             value = getattr(self, name)
@@ -114,6 +126,11 @@ class Config:
             raise TypeError(
                 f"release_gil_strict is True, False or None, not {self.release_gil_strict!r}"
             )
+        whole_number("dead_letters_max", self.dead_letters_max, least=0, most=DEAD_LETTERS_MOST)
+        if self.long_turn_ms is not None:
+            _milliseconds("long_turn_ms", self.long_turn_ms)
+        if self.on_undelivered is not None and not callable(self.on_undelivered):
+            raise TypeError(f"on_undelivered is a callable or None, not {self.on_undelivered!r}")
 
 
 @dataclass(frozen=True)
@@ -128,6 +145,13 @@ class ReleaseGilLimits:
 
     strict: bool
     """Whether a spawn is refused rather than sent to the pool."""
+
+
+def _milliseconds(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} is a number of milliseconds or None, not {value!r}")
+    if value != 0 and not 1 <= value <= 1e9:
+        raise BadInput(f"{name}={value!r} is out of range; give 1 to 1e9, or 0 for never")
 
 
 def config_of(options: dict[str, Any]) -> Config:

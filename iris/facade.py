@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Callable, Optional
 
 from iris.assembly import System
+from iris.core.letters import DeadLetter
 from iris.run.context import ReplyTo, actor_pid
 
 
@@ -521,6 +522,25 @@ class Facade:
         """
         return self._system.snapshot.stats()
 
+    def dead_letters(self) -> list[DeadLetter]:
+        """The latest messages that no handler has seen, oldest first.
+
+        Sends that found no living actor (`undeliverable`), or one whose mailbox said no
+        (`refused`), and accepted messages that were still queued when their actor ended
+        (`expired`) or were dropped for newer ones (`dropped_old`). `stats()` has the totals.
+
+        Returns:
+            At most `dead_letters_max` records (an option of `Runtime`), which hold pid, reason,
+            sender, type and size of the message and the time, but not the message. Of a long
+            queue that expires at once the newest are there. System messages leave none.
+
+        Raises:
+            RuntimeClosed: after shutdown.
+
+        From any thread; never blocks.
+        """
+        return self._system.undelivered.read()
+
     def quiesce(self, timeout_s: float) -> bool:
         """Wait until no message is queued or being handled anywhere in the runtime.
 
@@ -552,12 +572,18 @@ class Facade:
         return self._system.closing.shutdown(timeout_s)
 
     def add_hook(self, point: str, call: Callable[..., Any]) -> None:
-        """Have a function called at a named point: "exit", "orphan" or "error".
+        """Have a function called at a point: exit, orphan, error, undelivered or long_turn.
 
         Args:
             point: "exit" calls it with (pid, ending), where `ending` has `reason`, `by` and
-                `metadata`; "orphan" with (pid); "error" with (exception).
-            call: quick and without raising; it runs where the thing happens.
+                `metadata`; "orphan" with (pid); "error" with (exception); "undelivered" with a
+                `DeadLetter`; "long_turn" with a `LongTurn`.
+            call: quick and without raising. It runs where the thing happens; at "undelivered"
+                soon after that in the runtime's hub, where it must not wait, and at "long_turn"
+                in a thread of its own.
+
+        In a storm of more than 10,000 undelivered messages at once the hooks miss the oldest.
+        What such a hook sends to nobody itself is kept, but no hook is called for it.
         """
         self._system.hooks.add(point, call)
 

@@ -78,6 +78,7 @@ RUNTIME: dict[str, list[str]] = {
     "The runtime itself": [
         "self_pid",
         "stats",
+        "dead_letters",
         "quiesce",
         "shutdown",
         "add_hook",
@@ -97,7 +98,15 @@ FUNCTIONS = (
     "version",
 )
 
-CLASSES = ("PyMailbox", "PySystemMessage", "ExitReason", "PyRuntime")
+CLASSES = (
+    "PyMailbox",
+    "PySystemMessage",
+    "ExitReason",
+    "DeadLetter",
+    "LetterReason",
+    "LongTurn",
+    "PyRuntime",
+)
 
 
 def table() -> str:
@@ -213,19 +222,13 @@ def _members(cls: type, called: str, but: type = object) -> list[str]:
 
 
 def _values(iris: Any) -> str:
-    words = ", ".join(f"`{reason}`" for reason in iris.ExitReason)
-    message = iris.PySystemMessage
-    fields = ", ".join(f"`{name}`" for name in inspect.signature(message).parameters)
-    return "\n".join(
-        [
-            "**Values**",
-            "",
-            "| name | holds | |",
-            "|---|---|---|",
-            f"| `iris.PySystemMessage` | {fields} | {_cell(first_sentence(message))} |",
-            f"| `iris.ExitReason` | {words} | {_cell(first_sentence(iris.ExitReason))} |",
-        ]
-    )
+    rows = []
+    for name in ("PySystemMessage", "DeadLetter", "LongTurn", "ExitReason", "LetterReason"):
+        value = getattr(iris, name)
+        words = value if issubclass(value, str) else inspect.signature(value).parameters
+        held = ", ".join(f"`{word}`" for word in words)
+        rows.append(f"| `iris.{name}` | {held} | {_cell(first_sentence(value))} |")
+    return "\n".join(["**Values**", "", "| name | holds | |", "|---|---|---|", *rows])
 
 
 def _errors(errors: Any) -> str:

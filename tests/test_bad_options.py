@@ -112,6 +112,17 @@ def test_what_cannot_be_unpacked(data: Any, error: type[Exception]) -> None:
         ({"pull_threads_max": 1.5}, TypeError, ["pull_threads_max", "1.5"]),
         ({"pull_strict": 1}, TypeError, ["pull_strict", "1"]),
         ({"pull_stack_bytes": 1}, iris.BadInput, ["pull_stack_bytes=1"]),
+        ({"dead_letters_max": -1}, iris.BadInput, ["dead_letters_max=-1", "0"]),
+        ({"dead_letters_max": 10**9}, iris.BadInput, ["dead_letters_max=1000000000", "10000000"]),
+        ({"dead_letters_max": 1.0}, TypeError, ["dead_letters_max", "1.0"]),
+        ({"dead_letters_max": None}, TypeError, ["dead_letters_max", "None"]),
+        ({"on_undelivered": 7}, TypeError, ["on_undelivered", "7"]),
+        ({"long_turn_ms": -1}, iris.BadInput, ["long_turn_ms=-1", "1 to 1e9"]),
+        ({"long_turn_ms": 0.5}, iris.BadInput, ["long_turn_ms=0.5", "1 to 1e9"]),
+        ({"long_turn_ms": float("nan")}, iris.BadInput, ["long_turn_ms=nan"]),
+        ({"long_turn_ms": float("inf")}, iris.BadInput, ["long_turn_ms=inf"]),
+        ({"long_turn_ms": "100"}, TypeError, ["long_turn_ms", "'100'"]),
+        ({"long_turn_ms": True}, TypeError, ["long_turn_ms", "True"]),
     ],
 )
 def test_what_cannot_be_an_option(

@@ -29,6 +29,11 @@ def test_the_defaults_are_those_that_are_promised() -> None:
     assert config.pull_threads_max is None
     assert config.pull_strict is False
     assert config.pull_stack_bytes == 512 * 1024
+    assert (config.dead_letters_max, config.on_undelivered, config.long_turn_ms) == (
+        1000,
+        None,
+        100,
+    )
 
 
 def test_options_are_taken_over() -> None:
@@ -42,7 +47,9 @@ def test_a_config_cannot_be_changed() -> None:
 
 
 def test_an_unknown_option_is_refused_with_a_list_of_those_there_are() -> None:
-    with pytest.raises(TypeError, match=r"no option 'stopword'; it has exit_drain_s, .*stop_word"):
+    with pytest.raises(
+        TypeError, match=r"no option 'stopword'; it has dead_letters_max, .*stop_word"
+    ):
         config_of({"stopword": b"x"})
 
 

@@ -1,4 +1,4 @@
-"""What travels in the lanes of a mailbox, and the words for how an actor ended.
+"""What travels in the lanes of a mailbox, and the words for how an actor or a message ended.
 
 User messages are any object and carry no wrapper. Everything else that can lie in a
 lane has a class here: system messages, which users see, and markers, which they do not.
@@ -33,6 +33,19 @@ class ExitReason(_Word):
     DISCONNECTED = "Disconnected"
     NODE_DOWN = "NodeDown"
     NO_SUCH_ACTOR = "NoSuchActor"
+
+
+class LetterReason(_Word):
+    """Why no handler has seen a message: the fate that `stats()` counts for it."""
+
+    UNDELIVERABLE = "undeliverable"
+    """No living actor had the pid, or it was stopping."""
+    REFUSED = "refused"
+    """The mailbox of a living actor said no."""
+    EXPIRED = "expired"
+    """Accepted, and still queued when the actor ended."""
+    DROPPED_OLD = "dropped_old"
+    """Accepted, and then dropped for a newer one."""
 
 
 class SystemType(_Word):

@@ -76,9 +76,10 @@ class Aio:
     async def ask(self, pid: int, data: Any, timeout_s: float) -> Any:
         """Send a message and await the answer."""
         timeout_s = checked_timeout(timeout_s)
-        cell = self._asking.asked(pid)
+        data = owned(data)
+        cell = self._asking.asked(pid, data)
         waiter = LoopWaiter()
-        request = Request(owned(data), 0, waiter.settle)
+        request = Request(data, 0, waiter.settle)
         began_s = monotonic()
         try:
             self._asking.put(cell, request)
@@ -107,7 +108,7 @@ class Aio:
                     if not waiter.done:
                         self._delivery.leave_line(cell, ticket)
                 verdict: Verdict = waiter.value
-                taken = self._delivery.told(verdict)
+                taken = self._delivery.told(cell, ticket, verdict)
             if taken is not None:
                 if taken and self._delivery.is_stop_word(data):
                     self._delivery.end_parent(cell)

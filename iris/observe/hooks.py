@@ -1,7 +1,8 @@
 """Named points of an actor's life at which user code is called.
 
-A hook runs in the thread in which the thing happens, after all others know of it. It
-should be quick; when it raises, that is reported and nothing else happens.
+A hook runs in the thread in which the thing happens, after all others know of it, unless
+its point says otherwise. It should be quick; when it raises, that is reported and nothing
+else happens.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any, Callable
 
 from iris.errors import BadInput
 
-POINTS = ("exit", "orphan", "error")
+POINTS = ("exit", "orphan", "error", "undelivered", "long_turn")
 
 
 class Hooks:
@@ -20,6 +21,8 @@ class Hooks:
         exit: (pid, ending); `ending` has `reason`, `by` and `metadata`.
         orphan: (pid); an actor could not be ended and was given up.
         error: (exception); something failed in Iris itself.
+        undelivered: (`DeadLetter`); soon after, in the runtime's hub and never inside the send.
+        long_turn: (`LongTurn`); in the thread of the watchdog, while the turn goes on.
 
     Args:
         raised: called with the point and the exception when a hook raises.
@@ -46,6 +49,10 @@ class Hooks:
             return False
         calls.remove(call)
         return True
+
+    def at(self, point: str) -> list[Callable[..., Any]]:
+        """The hooks of a point, now and later: for whoever has work only if there are some."""
+        return self._calls[point]
 
     def call(self, point: str, *args: Any) -> None:
         """Call the hooks of a point, in the order in which they were added."""

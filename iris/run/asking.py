@@ -58,11 +58,12 @@ class Asking:
         """Send a message and wait for the answer."""
         if type(timeout_s) is not float or not timeout_s > 0:
             timeout_s = checked_timeout(timeout_s)
-        cell = self.asked(pid)
+        data = owned(data)
+        cell = self.asked(pid, data)
         place = here()
         waiter = Waiter(place)
         asker = 0 if place is None else self._table.pid_of(place.cell)
-        request = Request(owned(data), asker, waiter.settle)
+        request = Request(data, asker, waiter.settle)
         began_s = self._clock()
         try:
             self.put(cell, request)
@@ -74,7 +75,7 @@ class Asking:
             raise self.too_late(pid, self._clock() - began_s)
         return opened(waiter.value)
 
-    def asked(self, pid: int) -> ActorCell:
+    def asked(self, pid: int, data: Any) -> ActorCell:
         """The actor to ask. Takes no lock: in a forked child it raises before any is touched.
 
         Raises:
@@ -84,7 +85,7 @@ class Asking:
         if cell is None:
             check_pid(pid)
             self._check_open()
-            self._fates.undeliverable.add()
+            self._delivery.undeliverable(pid, data)
             raise ActorDead(f"actor {pid} has ended or never existed, and answers nobody")
         return cell
 

@@ -111,6 +111,11 @@ class Carrier:
         """Whether nothing is queued, running or blocked. A guess unless called in the pump."""
         return self.sleeping and not self.runqueue and not self._calls and not self.out
 
+    def cell_in(self, greenlet: Any) -> Optional[ActorCell]:
+        """The actor whose turn is in a greenlet, blocked or not; None when there is none."""
+        place = self._places.get(greenlet)
+        return None if place is None else place.cell
+
     # -- in the carrier's thread ---------------------------------------------------------
 
     def attach(self, hub: Hub) -> None:

@@ -6,6 +6,7 @@ import traceback
 from typing import Any
 
 from iris.config import METADATA_TEXT_CHARS_MAX
+from iris.core.letters import size_of, type_name
 from iris.core.messages import Ending, ExitReason
 from iris.errors import ActorCrash, ActorStopped
 
@@ -13,7 +14,7 @@ from iris.errors import ActorCrash, ActorStopped
 def crash_ending(pid: int, error: BaseException, message: Any) -> Ending:
     """What an actor's end is called when its code raised `error` while handling `message`."""
     reason = ExitReason.CRASH if isinstance(error, ActorCrash) else ExitReason.PANIC
-    kind, size = type(message).__name__, _size(message)
+    kind, size = type_name(message), size_of(message)
     return Ending(reason, pid, lambda: _report(error, kind, size))
 
 
@@ -41,8 +42,3 @@ def _report(error: BaseException, kind: str, size: Any) -> dict[str, Any]:
         "message_size": size,
         "restarts": 0,
     }
-
-
-def _size(message: Any) -> Any:
-    """The length of a message that has one, without calling code of its class's own."""
-    return len(message) if type(message) in (bytes, str, list, tuple, dict) else None

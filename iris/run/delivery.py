@@ -13,7 +13,15 @@ from typing import Any, Callable, Optional
 from iris.config import REDIRECT_HOPS_MAX
 from iris.core.cell import DEAD, STOPPING, ActorCell, control_of
 from iris.core.mailbox import CLOSED, Admission, Bound, Ticket, Verdict
-from iris.core.messages import Ending, EndMarker, ExitReason, Marker, Request
+from iris.core.messages import (
+    Ending,
+    EndMarker,
+    ExitReason,
+    LetterReason,
+    Marker,
+    Request,
+    unwrapped,
+)
 from iris.core.pid import PID_MAX, SLOT_MASK
 from iris.core.table import Table
 from iris.core.tally import Fates
@@ -21,12 +29,14 @@ from iris.core.waits import Waits
 from iris.errors import BadInput, WouldDeadlock
 from iris.run.carrier import Carrier
 from iris.run.context import current_cell, current_pid
+from iris.run.undelivered import Undelivered
 from iris.run.waiter import Waiter
 
 _COPIED = (bytearray, memoryview)
 # Buffers that somebody may change or free after the send.
 
 _WAIT, _DORMANT = Verdict.WAIT, Verdict.DORMANT
+UNDELIVERABLE = LetterReason.UNDELIVERABLE
 # Read from the enum they cost 30 ns each.
 
 Send = Callable[[int, Any], bool]
@@ -41,12 +51,14 @@ class Delivery:
         carrier: what has to be woken for push actors.
         waits: the actors that wait in front of full mailboxes, among others.
         fates: what is counted.
+        undelivered: told of each message that no mailbox has taken.
         stop_word: see `Config.stop_word`.
         gone: called for a send to nobody; raises where the runtime cannot be used any more.
     """
 
     __slots__ = (
-        "_carrier", "_fates", "_stop_word", "_table", "_waits", "gone", "request_dropped", "send",
+        "_carrier", "_fates", "_stop_word", "_table", "_undelivered", "_waits", "gone",
+        "request_dropped", "send",
     )  # fmt: skip
 
     send: Send
@@ -59,6 +71,7 @@ class Delivery:
         carrier: Carrier,
         waits: Waits,
         fates: Fates,
+        undelivered: Undelivered,
         stop_word: Any,
         gone: Callable[[], None],
     ) -> None:
@@ -66,6 +79,7 @@ class Delivery:
         self._carrier = carrier
         self._waits = waits
         self._fates = fates
+        self._undelivered = undelivered
         self._stop_word = stop_word
         self.gone = gone
         self.send = self._make_send()
@@ -81,9 +95,9 @@ class Delivery:
             try:
                 cell: ActorCell = slots[pid & SLOT_MASK]  # type: ignore[assignment]
                 if cell.pid != pid:
-                    return missing(pid)
+                    return missing(pid, data)
             except (IndexError, AttributeError, TypeError):
-                return missing(pid)
+                return missing(pid, data)
             if type(data) is not bytes and isinstance(data, _COPIED):
                 data = bytes(data)
             try:
@@ -110,14 +124,14 @@ class Delivery:
         """Send for the runtime itself (timers, the mesh): never waits, a full `block` refuses."""
         cell = self._table.get(pid)
         if cell is None:
-            return self._missing(pid)
+            return self._missing(pid, data)
         return self._admit(cell, data, False, ())
 
     def send_uncopied(self, pid: int, data: Any) -> bool:
         """Send as users do, but pass a buffer on as it is; nobody may write to it any more."""
         cell = self._table.get(pid)
         if cell is None:
-            return self._missing(pid)
+            return self._missing(pid, data)
         try:
             return self._admit(cell, data, True, ())
         except BaseException:
@@ -166,11 +180,22 @@ class Delivery:
         if cell.signal(cell) is None:
             self._carrier.wake(always=True)
 
-    def _missing(self, pid: int) -> bool:
+    def _missing(self, pid: int, data: Any) -> bool:
         """The send names no living actor: tell a mistake from an actor that has ended."""
         check_pid(pid)
         self.gone()
+        return self.undeliverable(pid, data)
+
+    def undeliverable(self, pid: int, data: Any) -> bool:
+        """A message has no live target: count and note it. Always False."""
         self._fates.undeliverable.add()
+        self._undelivered.sent(pid, UNDELIVERABLE, data)
+        return False
+
+    def refused(self, pid: int, data: Any) -> bool:
+        """A mailbox said no to a message: count and note it. Always False."""
+        self._fates.refused.add()
+        self._undelivered.sent(pid, LetterReason.REFUSED, data)
         return False
 
     def _admit(self, cell: ActorCell, data: Any, local: bool, seen: Seen) -> bool:
@@ -212,21 +237,20 @@ class Delivery:
         """Carry a verdict out: count the message, wake the owner, send it elsewhere."""
         fates = self._fates
         if verdict is Verdict.REFUSED:
-            fates.refused.add()
-            return False
+            return self.refused(cell.pid, data)
         if verdict is Verdict.CLOSED:
             self.gone()
-            fates.undeliverable.add()
-            return False
+            return self.undeliverable(cell.pid, data)
         if verdict is Verdict.REDIRECT:
             assert type(admission) is Bound
-            return self._redirect(admission, data, (*seen, cell.pid))
+            return self._redirect(cell, admission, data, (*seen, cell.pid))
         fates.accepted.add()
         self.poke(cell)
         if verdict is Verdict.EVICTED:
             assert type(admission) is Bound
             for dropped in admission.take_evicted():
                 fates.dropped_old.add()
+                self._undelivered.dropped(cell.pid, unwrapped(dropped))
                 if type(dropped) is Request:
                     self.request_dropped(cell, dropped)
         elif verdict is Verdict.SPILL:
@@ -235,10 +259,9 @@ class Delivery:
             self._forward(admission.target, data, (*seen, cell.pid))
         return True
 
-    def _redirect(self, bound: Bound, data: Any, seen: Seen) -> bool:
+    def _redirect(self, cell: ActorCell, bound: Bound, data: Any, seen: Seen) -> bool:
         if self.target(bound, seen) is None:
-            self._fates.refused.add()
-            return False
+            return self.refused(cell.pid, data)
         self._fates.redirected.add()
         return self._forward(bound.target, data, seen)
 
@@ -253,11 +276,9 @@ class Delivery:
         """Send a message on that another mailbox had no room for; it never waits again."""
         cell = self._table.get(pid)
         if cell is None:
-            self._fates.undeliverable.add()
-            return False
+            return self.undeliverable(pid, data)
         if _ends_here(pid, seen):
-            self._fates.refused.add()
-            return False
+            return self.refused(pid, data)
         return self._admit(cell, data, False, seen)
 
     def _wait(self, cell: ActorCell, data: Any) -> bool:
@@ -284,7 +305,7 @@ class Delivery:
                 raise
             finally:
                 self._waits.end(sender)
-            taken = self.told(waiter.value)
+            taken = self.told(cell, ticket, waiter.value)
             if taken is not None:
                 return taken
 
@@ -302,14 +323,13 @@ class Delivery:
         """Wait for room no longer."""
         bound = cell.admission
         if type(bound) is Bound and bound.withdraw(ticket):
-            self._fates.refused.add()
+            self.refused(cell.pid, ticket.message)
 
-    def told(self, verdict: Verdict) -> Optional[bool]:
+    def told(self, cell: ActorCell, ticket: Ticket, verdict: Verdict) -> Optional[bool]:
         """What a sender in line was told: its message was taken, or not; None: line up anew."""
         if verdict is Verdict.ACCEPTED or verdict is Verdict.RETRY:
             return True if verdict is Verdict.ACCEPTED else None
-        self._fates.undeliverable.add()
-        return False
+        return self.undeliverable(cell.pid, ticket.message)
 
     def ticket(self, message: Any, settle: Callable[[Verdict], Any]) -> Ticket:
         """A place in a line. The owner of the mailbox tells its holder, and counts the message."""

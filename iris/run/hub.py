@@ -84,6 +84,8 @@ class GeventHub:
         self.park: Callable[[], Any] = MethodType(greenlet.switch, self._hub)
         # Switch from the current greenlet to the hub. Not a method around it, nor the hub's own,
         # which is one on PyPy: each call on the stack is kept as long as the greenlet waits.
+        self._lap: Any = None
+        # The watcher of `at_next_lap`, made on first use.
         self._lock = new_rlock()
         self._open = True
         # Under `_lock`: a wake-up of a closed watcher raises, and differently on PyPy.
@@ -119,10 +121,31 @@ class GeventHub:
         # Not at once: the caller may be a carrier greenlet in the middle of its work.
         self._loop.run_callback(self._hub.handle_system_error, type(error), error)
 
+    def laps(self) -> int:
+        """How often the loop has looked for events; -1 when closed. From any thread."""
+        with self._lock:
+            return int(self._loop.iteration) if self._open else -1
+
+    def at_next_lap(self, call: Callable[[], None]) -> None:
+        """Call `call()` once when the loop has next found or waited for events. In the hub."""
+        lap = self._lap
+        if lap is None:
+            # Before the callbacks of the events, so that what these begin is not missed.
+            lap = self._lap = self._loop.check(ref=False, priority=self._loop.MAXPRI)
+
+        def once() -> None:
+            lap.stop()
+            call()
+
+        lap.start(once)
+
     def close(self) -> None:
         with self._lock:
             self._open = False
         self.arm(None, _nothing)
+        if self._lap is not None:
+            self._lap.stop()
+            self._lap.close()
         self._async.stop()
         self._async.close()
 

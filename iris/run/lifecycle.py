@@ -33,6 +33,7 @@ from iris.core.links import (
     ties_of,
     untie_all,
 )
+from iris.core.longturns import LongTurn
 from iris.core.mailbox import CLOSED, PARENT, Bound, Lock, Ticket, Verdict
 from iris.core.messages import (
     Ending,
@@ -57,6 +58,7 @@ from iris.run.delivery import Delivery
 from iris.run.log import Log
 from iris.run.native import new_rlock
 from iris.run.requests import Requests
+from iris.run.undelivered import Undelivered
 
 Later = Callable[[float, Callable[[], Any]], Any]
 
@@ -77,6 +79,7 @@ class Lifecycle:
         monitors: Monitors,
         hooks: Hooks,
         log: Log,
+        undelivered: Undelivered,
         child_timeout_s: float,
     ) -> None:
         self._table = table
@@ -92,6 +95,7 @@ class Lifecycle:
         self._monitors = monitors
         self._hooks = hooks
         self._log = log
+        self._undelivered = undelivered
         self._child_timeout_s = child_timeout_s
         self.later: Later = _no_later
         # Calls something after some seconds, in the carrier's hub.
@@ -269,7 +273,7 @@ class Lifecycle:
                 self._release(ties)
                 ties.pending_end = ending
         _tell(tickets)
-        self._settle(left)
+        self._settle(cell, left)
         _tell_askers(asked, cell, ending)
         if orphan:
             self.orphans.pop(cell.pid, None)
@@ -302,7 +306,7 @@ class Lifecycle:
                     left.append(take())
                 except IndexError:
                     break
-            self._settle(left)
+            self._settle(cell, left)
             left = []
             cell.special = False
             cell.ready = False
@@ -319,6 +323,11 @@ class Lifecycle:
         """Something failed that no actor caused."""
         self._log.failed(error)
         self._hooks.call("error", error)
+
+    def report_long_turn(self, turn: LongTurn) -> None:
+        """A turn holds the carrier for too long."""
+        self._log.long_turn(turn)
+        self._hooks.call("long_turn", turn)
 
     @property
     def lock(self) -> Lock:
@@ -338,7 +347,7 @@ class Lifecycle:
             self._paths.free(checked_path(path))
         ties.paths.clear()
 
-    def _settle(self, left: list[Any]) -> None:
+    def _settle(self, cell: ActorCell, left: list[Any]) -> None:
         """Give what was still queued its fate."""
         if not left:
             return
@@ -349,6 +358,7 @@ class Lifecycle:
             elif type(item) is FenceMarker:
                 item.reached()
         self._fates.expired.add_many(expired)
+        self._undelivered.expired(cell.pid, left, expired)
 
     def _go_on(self, cell: Optional[ActorCell]) -> None:
         """Complete the end of a cell whose children are gone, then its parent's, and so on.

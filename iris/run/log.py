@@ -1,13 +1,16 @@
-"""What a runtime writes to the log `iris`: crashes of actors, and its own failures.
+"""What a runtime writes to the log `iris`: what went wrong with actors, and its own failures.
 
 A storm of crashes must not become a storm of tracebacks, so only the first ones are
-written in full; of the others the number is.
+written in full; of the others the number is. The same goes for messages that nobody handled.
 """
 
 from __future__ import annotations
 
 import logging
 from typing import Any
+
+from iris.core.letters import DeadLetter
+from iris.core.longturns import LongTurn
 
 IN_FULL = 10
 """Reports of one kind that a runtime writes in full. Later ones are counted only."""
@@ -21,10 +24,11 @@ _log = logging.getLogger("iris")
 class Log:
     """The log lines of one runtime. From any thread."""
 
-    __slots__ = ("_crashes", "_orphans")
+    __slots__ = ("_crashes", "_long_turns", "_orphans")
 
     def __init__(self) -> None:
         self._crashes = 0
+        self._long_turns = 0
         self._orphans = 0
 
     def crashed(self, pid: int, reason: Any, error: BaseException) -> None:
@@ -50,6 +54,51 @@ class Log:
             " Raise the limit, or have more actors refused, with set_pull_limits",
             most,
         )
+
+    def undelivered(self, letter: DeadLetter, amount: int) -> None:
+        """A message was not handled; or so many, and this is the latest of them.
+
+        No warning: who sent it was told by the result of the send.
+        """
+        what = (letter.message_type, letter.pid, letter.reason)
+        if amount == 1:
+            _log.info("a message of type %s for actor %d was not handled: %s", *what)
+        else:
+            _log.info(
+                "%d messages, the latest of type %s, for actor %d were not handled: %s",
+                amount,
+                *what,
+            )
+
+    def undelivered_so_far(self, letter: DeadLetter, lost: int) -> None:
+        """One line for many; the caller counts."""
+        _log.info(
+            "%d messages were not handled so far, the latest of type %s for actor %d: %s",
+            lost,
+            letter.message_type,
+            letter.pid,
+            letter.reason,
+        )
+
+    def long_turn(self, turn: LongTurn) -> None:
+        """A turn holds the carrier for too long."""
+        self._long_turns += 1
+        if self._long_turns <= IN_FULL:
+            _log.warning(
+                "actor %d (%s) has held up all other push actors for %.0f ms, handling a message"
+                " of type %s%s",
+                turn.pid,
+                turn.name or "without a name",
+                turn.duration_ms,
+                turn.message_type or "unknown here",
+                f". It is in:\n{turn.stack}" if turn.stack else "",
+            )
+        elif self._long_turns % PER_LINE == 0:
+            _log.warning(
+                "%d long turns of actors so far, the latest of actor %d",
+                self._long_turns,
+                turn.pid,
+            )
 
     def swap_refused(self, pid: int, version: int, error: BaseException) -> None:
         """A migration raised, and the actor keeps its old handler."""

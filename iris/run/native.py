@@ -25,6 +25,7 @@ def _original(module: str, name: str) -> Any:
 start_new_thread: Callable[..., int] = _original("_thread", "start_new_thread")
 allocate_lock: Callable[[], Any] = _original("_thread", "allocate_lock")
 get_ident: Callable[[], int] = _original("_thread", "get_ident")
+get_native_id: Callable[[], int] = _original("_thread", "get_native_id")
 stack_size: Callable[..., int] = _original("_thread", "stack_size")
 new_rlock: Callable[[], Any] = _original("_thread", "RLock")
 

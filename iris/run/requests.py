@@ -57,7 +57,7 @@ class Requests:
         if type(admission) is Bound:
             return self._put_bounded(cell, admission, request, waits, seen)
         if verdict is Verdict.CLOSED:
-            self._delivery.act(cell, admission, request, verdict, seen)
+            self._delivery.act(cell, admission, request.message, verdict, seen)
             return verdict
         next(self._fates.accepted.numbers)
         self._delivery.poke(cell)
@@ -92,7 +92,7 @@ class Requests:
     def _redirect(self, bound: Bound, request: Request, seen: Seen) -> Verdict:
         target = self._delivery.target(bound, seen)
         if target is None:
-            self._fates.refused.add()
+            self._delivery.refused(seen[-1], request.message)
             return Verdict.REFUSED
         self._fates.redirected.add()
         return self.put(target, request, False, seen)
@@ -109,7 +109,7 @@ class Requests:
                 if verdict is Verdict.RETRY:
                     verdict = self.put(cell, request, True)
                 else:
-                    self._fates.undeliverable.add()
+                    self._delivery.undeliverable(cell.pid, request.message)
                 if verdict not in (Verdict.ACCEPTED, Verdict.WAIT):
                     raise refusal(cell.pid, verdict)
             except IrisError as error:
@@ -160,7 +160,7 @@ class Requests:
             bound = None if cell is None else cell.admission
             if type(bound) is Bound and bound.withdraw_message(request):
                 self._take_back(cell, request)
-                self._fates.refused.add()
+                self._delivery.refused(cell.pid, request.message)
             else:
                 self.release(request)
             request.over = True

@@ -546,6 +546,7 @@ CALLS = {
     "send_interval": lambda: rt.send_interval(pid, 1, b""),
     "cancel_timer": lambda: rt.cancel_timer(timer),
     "stats": lambda: rt.stats(),
+    "dead_letters": lambda: rt.dead_letters(),
     "quiesce": lambda: rt.quiesce(1),
     "shutdown": lambda: rt.shutdown(1),
     "add_hook": lambda: rt.add_hook("exit", print),
@@ -677,7 +678,7 @@ try:
 except KeyboardInterrupt:
     print("interrupted", flush=True)
     assert rt.send(pid, b"after"), "the runtime goes on"
-    assert rt.shutdown(20) == []
+    assert rt.shutdown(5) == []
     print("ended", flush=True)
 else:
     print("not interrupted", flush=True)

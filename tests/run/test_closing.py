@@ -275,6 +275,7 @@ EVERY_OTHER_CALL: dict[str, Callable[[SimRuntime, int], Any]] = {
     "send_interval": lambda rt, pid: rt.send_interval(pid, 1, b""),
     "cancel_timer": lambda rt, pid: rt.cancel_timer(1),
     "stats": lambda rt, pid: rt.stats(),
+    "dead_letters": lambda rt, pid: rt.dead_letters(),
     "quiesce": lambda rt, pid: rt.quiesce(0),
     "add_hook": lambda rt, pid: rt.add_hook("exit", len),
     "remove_hook": lambda rt, pid: rt.remove_hook("exit", len),
