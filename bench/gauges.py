@@ -107,6 +107,18 @@ def percentile(ordered: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
+def trips(n: int, trip: Callable[[], object]) -> Figures:
+    """Time n round trips one by one."""
+    clock = time.perf_counter
+    took_s = []
+    for _ in range(n):
+        start_s = clock()
+        trip()
+        took_s.append(clock() - start_s)
+    took_s.sort()
+    return {"p50": percentile(took_s, 0.5) * 1e6, "p99": percentile(took_s, 0.99) * 1e6}
+
+
 def lateness_s(arrivals_s: list[float], origin_s: float, loaded: int) -> tuple[list[float], int]:
     """Compare the arrivals of an interval timer with its grid origin + k * PERIOD_S.
 

@@ -51,6 +51,14 @@ def _rate(cpython: float | None = None, pypy: float | None = None) -> tuple[Metr
     return (Metric("rate", "", "/s", floors=floors),)
 
 
+def _trip(cpython: float, pypy: float) -> tuple[Metric, ...]:
+    floors = {"cpython": cpython * 1e6, "pypy": pypy * 1e6}
+    return (
+        Metric("p50", "p50", "us", more_is_better=False, floors=floors),
+        Metric("p99", "p99", "us", more_is_better=False),
+    )
+
+
 def _bytes(cpython: float | None = None, pypy: float | None = None) -> tuple[Metric, ...]:
     floors = (
         {"cpython": cpython, "pypy": pypy} if cpython is not None and pypy is not None else None
@@ -94,6 +102,22 @@ ROWS: tuple[Row, ...] = (
         200_000,
         5,
         _rate(1.5e6, 10e6),
+    ),
+    Row(
+        "ask_thread",
+        "ask from the main thread, a round trip",
+        20_000,
+        2_000,
+        3,
+        _trip(30e-6, 80e-6),
+    ),
+    Row(
+        "ask_inside",
+        "ask of one actor by another of its hub, a round trip",
+        50_000,
+        5_000,
+        3,
+        _trip(6e-6, 15e-6),
     ),
     Row("fanout", "one actor to 1,000 actors x 100 messages", 100_000, 100_000, 5, _rate(2e6, 6e6)),
     Row(

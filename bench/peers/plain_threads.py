@@ -7,7 +7,7 @@ import time
 from queue import SimpleQueue
 from typing import Callable
 
-from bench.gauges import MESSAGE, Figures, Finish, rate, rss_bytes
+from bench.gauges import MESSAGE, Figures, Finish, rate, rss_bytes, trips
 
 clock = time.perf_counter
 
@@ -31,6 +31,25 @@ def pull(n: int) -> Figures:
     return rate(n, start_s, finish.wait())
 
 
+def ask_thread(n: int) -> Figures:
+    """Two threads that hand a lock to and fro: what a round trip between threads costs here."""
+    asked, answered = threading.Lock(), threading.Lock()
+    asked.acquire()
+    answered.acquire()
+
+    def answer() -> None:
+        while True:
+            asked.acquire()
+            answered.release()
+
+    def trip() -> None:
+        asked.release()
+        answered.acquire()
+
+    threading.Thread(target=answer, daemon=True).start()
+    return trips(n, trip)
+
+
 def rss_pull(n: int) -> Figures:
     """Bytes per thread that waits in `get`, with the stack size Iris gives its threads."""
     threading.stack_size(512 * 1024)
@@ -50,4 +69,8 @@ def rss_pull(n: int) -> Figures:
     return {"bytes": (rss_bytes() - before) / len(queues)}
 
 
-WORKLOADS: dict[str, Callable[[int], Figures]] = {"pull": pull, "rss_pull": rss_pull}
+WORKLOADS: dict[str, Callable[[int], Figures]] = {
+    "ask_thread": ask_thread,
+    "pull": pull,
+    "rss_pull": rss_pull,
+}

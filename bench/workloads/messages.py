@@ -10,7 +10,7 @@ import time
 from typing import Any, Callable
 
 import iris
-from bench.gauges import MESSAGE, Figures, Finish, Stuck, countdown, rate
+from bench.gauges import MESSAGE, Figures, Finish, Stuck, countdown, rate, trips
 
 clock = time.perf_counter
 
@@ -121,6 +121,29 @@ def pull(n: int) -> Figures:
         return rate(n, start_s, finish.wait())
 
 
+def ask_thread(n: int) -> Figures:
+    """Ask an actor from the main thread."""
+    with iris.Runtime() as rt:
+        pid = rt.spawn(rt.reply)
+        return trips(n, lambda: rt.ask(pid, MESSAGE, 60.0))
+
+
+def ask_inside(n: int) -> Figures:
+    """Ask an actor from the handler of another."""
+    with iris.Runtime() as rt:
+        finish = Finish()
+        figures: Figures = {}
+        pid = rt.spawn(rt.reply)
+
+        def asking(_message: object) -> None:
+            figures.update(trips(n, lambda: rt.ask(pid, MESSAGE, 60.0)))
+            finish.set()
+
+        rt.send(rt.spawn(asking), MESSAGE)
+        finish.wait()
+        return figures
+
+
 def release_gil(n: int) -> Figures:
     """Send n messages to an actor on a worker of its own, then n to eight that share a pool."""
     with iris.Runtime(release_gil_max_threads=1, release_gil_pool_size=4) as rt:
@@ -185,6 +208,8 @@ WORKLOADS: dict[str, Callable[[int], Figures]] = {
     "pingpong": pingpong,
     "fanout": fanout,
     "pull": pull,
+    "ask_thread": ask_thread,
+    "ask_inside": ask_inside,
     "release_gil": release_gil,
     "crash": crash,
 }

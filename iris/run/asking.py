@@ -118,11 +118,14 @@ class Asking:
     def reply(self, data: Any, to: Optional[ReplyTo] = None) -> bool:
         """Answer the question that is being handled, or the one that `to` stands for."""
         if to is None:
-            cell: Optional[ActorCell] = self._answering("reply")
-            assert cell is not None
-            request = current_request(cell)
-            if request is None:
+            place = here()
+            cell = None if place is None else place.cell
+            if cell is None or self._table.get(cell.pid) is not cell:
+                cell = self._answering("reply")
+            asked = current_request(cell)
+            if asked is None:
                 return False
+            request = asked
         elif isinstance(to, ReplyTo):
             cell, request = None, to._request
         else:

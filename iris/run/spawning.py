@@ -27,7 +27,7 @@ from iris.run.timing import Millis, millis
 from iris.run.waiter import Waiter
 
 Handler = Callable[[Any], Any]
-_ASYNC_FLAGS = CO_COROUTINE | CO_ASYNC_GENERATOR
+ASYNC_FLAGS = CO_COROUTINE | CO_ASYNC_GENERATOR
 CAPACITY_MAX = 1 << 40
 BUDGET_MAX = 1 << 30
 FETCH_TIMEOUT_S = 5.0
@@ -88,7 +88,7 @@ class Spawning:
             trap_exit: bool = False,
         ) -> int:
             try:
-                wrong = handler.__code__.co_flags & _ASYNC_FLAGS
+                wrong = handler.__code__.co_flags & ASYNC_FLAGS
             except AttributeError:
                 wrong = True
             if wrong:
@@ -280,7 +280,7 @@ def check_handler(handler: object) -> None:
     """Raise TypeError unless the handler is an ordinary callable."""
     code = getattr(handler, "__code__", None)
     if code is not None:
-        if not code.co_flags & _ASYNC_FLAGS:
+        if not code.co_flags & ASYNC_FLAGS:
             return
     elif not callable(handler):
         raise TypeError(

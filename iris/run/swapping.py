@@ -7,23 +7,32 @@ handler between two messages. Nothing is lost, for nothing is moved.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable, Optional, Protocol, Union
 
 from iris.config import whole_number
 from iris.core.behavior import FIRST_VERSION, Handler, History
 from iris.core.cell import DEAD, ActorCell, control_of
 from iris.core.mailbox import CLOSED
 from iris.core.messages import RollbackMarker, SwapMarker
+from iris.core.pid import SLOT_MASK
 from iris.core.table import Table
 from iris.errors import ActorDead, BadInput
 from iris.run.crash import is_interruption
 from iris.run.delivery import Delivery, check_pid
 from iris.run.log import Log
 from iris.run.registry import Registry
-from iris.run.spawning import check_handler
+from iris.run.spawning import ASYNC_FLAGS, check_handler
 
 Migrate = Optional[Callable[[Any, Any], Any]]
 WHEN = ("order", "now")
+
+
+class Swap(Protocol):
+    """The signature of `Swapping.swap`."""
+
+    def __call__(
+        self, pid: int, handler: Handler, migrate: Migrate = None, when: str = "order"
+    ) -> bool: ...
 
 
 class Swapping:
@@ -52,32 +61,45 @@ class Swapping:
         self._check_open = check_open
         self._registry = registry
         self._log = log
+        self.swap = self._make_swap()
+        # Gives an actor a new handler; False when it has ended or is stopping.
 
-    def swap(
-        self, pid: int, handler: Handler, migrate: Migrate = None, when: str = "order"
-    ) -> bool:
-        """Give an actor a new handler; False when it has ended or is stopping."""
-        _check(handler, migrate, when)
-        cell = self._table.get(pid) if type(pid) is int else None
-        if cell is None:
-            check_pid(pid)
-            self._check_open()
-            return False
-        marker = SwapMarker(handler, migrate)
-        with self._lock:
-            if cell.admission is CLOSED:
-                return False
-            control = cell.control
-            history = None if control is None else control.history
-            (history or self._history(cell)).accept(marker)
-            if when == "order":
-                self._mark(cell, marker)
-            else:
-                control_of(cell).items.append(marker)
-                cell.special = True
-        if not cell.ready:
-            self._delivery.poke(cell)
-        return True
+    def _make_swap(self) -> Swap:
+        """Build `swap`. A closure, written out: that is worth 200 ns of some 700 a swap."""
+        slots, lock, mark, poke = self._table.slots, self._lock, self._mark, self._delivery.poke
+
+        def swap(
+            pid: int, handler: Handler, migrate: Migrate = None, when: str = "order"
+        ) -> bool:
+            _check(handler, migrate, when)
+            try:
+                cell: ActorCell = slots[pid & SLOT_MASK]  # type: ignore[assignment]
+                if cell.pid != pid:
+                    return self._missing(pid)
+            except (IndexError, AttributeError, TypeError):
+                return self._missing(pid)
+            marker = SwapMarker(handler, migrate)
+            with lock:
+                if cell.admission is CLOSED:
+                    return False
+                control = cell.control
+                history = None if control is None else control.history
+                (history or self._history(cell)).accept(marker)
+                if when == "order":
+                    mark(cell, marker)
+                else:
+                    control_of(cell).items.append(marker)
+                    cell.special = True
+            if not cell.ready:
+                poke(cell)
+            return True
+
+        return swap
+
+    def _missing(self, pid: int) -> bool:
+        check_pid(pid)
+        self._check_open()
+        return False
 
     def swap_below(self, prefix: str, handler: Handler, migrate: Migrate, when: str) -> int:
         """Swap all actors with paths below a prefix; returns how many.
@@ -178,7 +200,11 @@ class Swapping:
 
 
 def _check(handler: Any, migrate: object, when: object) -> None:
-    check_handler(handler)
+    try:
+        if handler.__code__.co_flags & ASYNC_FLAGS:
+            check_handler(handler)
+    except AttributeError:
+        check_handler(handler)
     if migrate is None and when == "order":
         return
     if migrate is not None:

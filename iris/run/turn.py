@@ -193,7 +193,8 @@ def make_long_turn(meter: Meter, ends: Ends, lock: Lock, clock: Callable[[], flo
                 elif meter.stride < STRIDE_MAX:
                     meter.stride += 1
                 meter.looked_at = now
-                if now >= turn_end:
+                if now >= turn_end or not (rest or cell.user or cell.special):
+                    # The end of the turn looks again, as the ready protocol wants it.
                     return
         except BaseException as error:  # noqa: BLE001  # A turn.
             started = cell.running - 1
@@ -270,7 +271,14 @@ def make_marked_stride(ends: Ends, lock: Lock) -> Callable[[ActorCell, list[Any]
                         break
                     continue
                 passed += 1
-                if isinstance(item, (SwapMarker, RollbackMarker)):
+                if type(item) is SwapMarker and item.migrate is None:
+                    # `Swapping.apply`, written out for the plain case: half of a swap's cost.
+                    history = control.history
+                    assert history is not None
+                    if item.order > history.reached:
+                        history.reached = item.order
+                        cell.handler = item.handler
+                elif isinstance(item, (SwapMarker, RollbackMarker)):
                     ends.apply_swap(cell, item)
                 elif type(item) is FenceMarker:
                     item.reached()
