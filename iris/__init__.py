@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from iris.interop.buffers import allocate_buffer
     from iris.lowlevel import PyRuntime
     from iris.run.context import current, pause, reply
-    from iris.run.pull import PyMailbox
+    from iris.run.pullbox import PyMailbox
     from iris.runtime import Runtime
     from iris.work import deserialize_args, serialize_args, spawn_child_pool
 
@@ -77,7 +77,7 @@ _HOMES = {
     "ExitReason": "iris.core.messages",
     "LetterReason": "iris.core.messages",
     "LongTurn": "iris.core.longturns",
-    "PyMailbox": "iris.run.pull",
+    "PyMailbox": "iris.run.pullbox",
     "PyRuntime": "iris.lowlevel",
     "PySystemMessage": "iris.core.messages",
     "Runtime": "iris.runtime",

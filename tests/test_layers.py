@@ -61,6 +61,7 @@ LAYERS: dict[str, int] = {
     # 5: the parts put together
     "iris.assembly": 5,
     "iris.facade": 5,
+    "iris.messaging": 5,
     "iris.lowlevel": 5,
     "iris.runtime": 5,
     "iris.spawns": 5,

@@ -3,7 +3,7 @@
 `spawn` is how every kind of actor begins; `finish` is how each one ends, once, whatever
 the cause. The steps of an end are numbered as in docs/ARCHITECTURE.md. Steps 1 to 4 happen
 under the table lock and call no user code, so that nobody sees half an end; steps 5 to 9
-happen without it.
+happen without it. Long, because the order of these steps is to be read in one place.
 """
 
 from __future__ import annotations

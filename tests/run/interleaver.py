@@ -47,7 +47,8 @@ CONTAINERS = {
 INSTRUMENTED = {
     "core.cell", "core.idle", "core.mailbox", "core.table", "core.waits", "run.asking", "run.bed",
     "run.blocking", "run.carrier", "run.crew", "run.delivery", "run.lazy", "run.lifecycle",
-    "run.pull", "run.push", "run.registry", "run.requests", "run.swapping", "run.turn",
+    "run.pull", "run.pullbox", "run.push", "run.registry", "run.requests", "run.swapping",
+    "run.turn",
 }
 """The modules of Iris in which threads may be preempted."""
 # fmt: on
