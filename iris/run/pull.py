@@ -224,6 +224,10 @@ class PullRunner:
                 if rest is None:
                     return NOTHING
                 self.batched += len(rest)
+                control = cell.control
+                if control is not None and control.asks:
+                    # Read after the batch was taken: see the invariant of `asks`.
+                    cell.special = True
             item = rest.pop()
             if not isinstance(item, Marker):
                 cell.running = 2
@@ -248,7 +252,9 @@ class PullRunner:
         control = cell.control
         if control is None:
             return NOTHING
-        if control.marks or control.asks or len(control.items) > 1:
+        if control.marks or (control.asks and cell.rest) or len(control.items) > 1:
+            # Questions in a batch: `recv` must not give one out as it is. Those in the lane are
+            # no reason to look again: `selective_recv` may leave them there for ever.
             cell.special = True
         if not control.items:
             return NOTHING

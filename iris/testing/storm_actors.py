@@ -17,13 +17,27 @@ from itertools import count, repeat
 from typing import Any, Callable, Optional
 
 import iris
-from iris.errors import ActorCrash, ActorDead, ActorError, RuntimeClosed, WouldDeadlock
+from iris.errors import (
+    ActorCrash,
+    ActorDead,
+    ActorError,
+    AskTimeout,
+    LimitReached,
+    RuntimeClosed,
+    WouldDeadlock,
+)
 from iris.run.clock import monotonic
 from iris.run.native import new_rlock
 from iris.run.waiter import Waiter
 
 EXPECTED = (ActorDead, ActorError, RuntimeClosed)
 """What a call may raise because the actor or the runtime it names is just ending."""
+
+UNANSWERED = (AskTimeout, LimitReached, WouldDeadlock)
+"""What else becomes of a question."""
+
+ASK_S = 0.005
+"""Short, because many are asked who do not answer."""
 
 VIOLATIONS_MAX = 50
 """After so many lines the rest says nothing new."""
@@ -33,7 +47,7 @@ STORMY_ACTS = (
 )  # fmt: skip
 MILD_ACTS = (
     ("", 400), ("onward", 200), ("sleep", 40), ("yield", 20), ("wait", 15), ("join", 3),
-    ("busy", 20), ("timer", 4), ("size", 40), ("pause", 10),
+    ("busy", 20), ("timer", 4), ("size", 40), ("pause", 10), ("ask", 6),
 )  # fmt: skip
 
 
@@ -146,6 +160,25 @@ class Sender:
             if len(refused) < 5000:
                 refused.append(note)
         return accepted
+
+    def ask(self, target: Actor) -> None:
+        """Ask with a numbered note; the answer is its number."""
+        if target.kind == "virtual":
+            # Their accounts are of what was accepted, and a question without answer does not tell.
+            return
+        self.number += 1
+        note = Note(self.key, self.number, target, "reply", 0)
+        answers = self.answers[target.side.index]
+        try:
+            answer = target.side.rt.ask(target.pid, note, ASK_S)
+        except BaseException as error:
+            answers.cut += 1
+            if isinstance(error, (*UNANSWERED, *EXPECTED)):
+                return
+            raise
+        answers.true += 1
+        if answer != note.number:
+            self.world.violation(f"{note!r} was answered by {answer!r}")
 
     def send_round(self, route: list[Actor], answer: Waiter) -> bool:
         """Send a note from one actor to the next; the last one settles `answer`."""
@@ -300,6 +333,19 @@ class Actor(Sender):
             if self.may_send(target):
                 act = "onward" if self.world.chance() < 0.9 else self.world.pick(self.world.acts)
                 self.send(target, act, hops - 1)
+
+    def _do_ask(self) -> None:
+        if self.world.pool:
+            target = self.world.pick(self.world.pool)
+            if self.may_send(target):
+                self.ask(target)
+
+    def _do_reply(self) -> None:
+        note = self._note
+        assert note is not None
+        # Not always: the other has to get over that, too.
+        if self.world.chance() < 0.9 and self.side.rt.self_pid() == self.pid:
+            self.side.rt.reply(note.number)
 
     def _do_round(self) -> None:
         note = self._note

@@ -26,7 +26,7 @@ OPS = (
     ("swap_path", 1), ("spawn", 10), ("pool", 2), ("stop", 6), ("quit", 2), ("link", 8),
     ("unlink", 3), ("monitor", 10), ("demonitor", 5), ("policy", 15), ("timer", 15), ("cancel", 5),
     ("name", 5), ("path", 3), ("fetch", 5), ("join", 3), ("look", 5), ("dead", 3),
-    ("drain", 2), ("quiesce", 1),
+    ("drain", 2), ("quiesce", 1), ("ask", 12),
 )  # fmt: skip
 
 STUCK_S = 20.0
@@ -128,6 +128,10 @@ class Task(Sender):
     def _op_send(self, target: Actor) -> None:
         if self.may_send(target):
             self.send(target, self.world.pick(self.world.acts), hops=3)
+
+    def _op_ask(self, target: Actor) -> None:
+        if self.may_send(target) and self._room(target):
+            self.ask(target)
 
     def _op_many(self, target: Actor) -> None:
         if self._room(target) and self.may_send(target):

@@ -157,6 +157,30 @@ def test_selective_recv_matches_the_message_of_a_question() -> None:
     assert rest == ["plain", False]
 
 
+def test_a_question_that_no_matcher_wants_waits_without_work_for_anybody() -> None:
+    rt = SimRuntime()
+    got: list[Any] = []
+
+    def server(mailbox: Any) -> None:
+        got.append(mailbox.selective_recv(lambda message: message == "wanted"))
+        while len(got) < 4:
+            got.append(mailbox.recv())
+            rt.reply(got[-1])
+
+    pid = rt.spawn_with_mailbox(server)
+    with pytest.raises(iris.AskTimeout):
+        rt.ask(pid, 1, 1)
+    rt.send(pid, 2)
+    assert rt.run_until_idle(100) < 100
+    seen: list[Any] = []
+    rt.send(rt.spawn(answering(rt, seen)), (pid, 3))
+    assert rt.run_until_idle(100) < 100
+    rt.send(pid, "wanted")
+    rt.run_until_idle()
+    assert got == ["wanted", 1, 2, 3]
+    assert seen == [3]
+
+
 def test_reply_to_a_plain_message_tells_that_nobody_waits() -> None:
     rt = SimRuntime()
     told: list[Any] = []
