@@ -137,10 +137,18 @@ class Request:
             stopped waiting, or was given one before.
     """
 
-    __slots__ = ("answered", "asker", "message", "over", "settle", "target")
+    __slots__ = ("answered", "asker", "desk", "message", "over", "settle", "target")
 
-    def __init__(self, message: Any, asker: int, settle: Callable[[tuple[bool, Any]], bool]):
+    def __init__(
+        self,
+        message: Any,
+        asker: int,
+        settle: Callable[[tuple[bool, Any]], bool],
+        desk: Any = None,
+    ) -> None:
         self.message = message
+        self.desk = desk
+        # The `Asking` of the asker's runtime, which keeps its books.
         self.asker = asker
         self.settle = settle
         self.target: Any = None
@@ -149,7 +157,7 @@ class Request:
         self.answered = False
         # True from the answer on: a second one is a mistake. Under the table lock.
         self.over = False
-        # True when the asker has given up. Under the table lock.
+        # True when the asker waits no more: it was told, or has given up. Under the table lock.
 
 
 def unwrapped(item: Any) -> Any:

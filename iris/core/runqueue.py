@@ -1,14 +1,14 @@
 """The queue of ready cells. In production a plain deque; in tests one that a seed shuffles.
 
-Both have `append`, `popleft`, `rotate`, places and a length, and that is all the carrier
-asks for. A ready cell is usually queued once; a second entry is harmless (see docs/adr, the
-ready protocol).
+Both have the methods of a deque that the carrier asks for, places and a length. A ready cell
+is usually queued once; a second entry is harmless (see docs/adr, the ready protocol).
 """
 
 from __future__ import annotations
 
 import random
 from collections import deque
+from collections.abc import Iterable
 from typing import Union
 
 from iris.core.cell import ActorCell
@@ -43,8 +43,17 @@ class SeededQueue:
     def __getitem__(self, place: int) -> ActorCell:
         return self._cells[place]
 
-    def rotate(self, steps: int) -> None:
-        """Nothing: the seed decides the order."""
+    def pop(self) -> ActorCell:
+        """Remove the cell that was queued last."""
+        return self._cells.pop()
+
+    def extend(self, cells: Iterable[ActorCell]) -> None:
+        """Queue several."""
+        self._cells.extend(cells)
+
+    def extendleft(self, cells: Iterable[ActorCell]) -> None:
+        """The same: the seed decides the order."""
+        self._cells.extend(cells)
 
     def clear(self) -> None:
         """Forget all waiting cells."""

@@ -6,9 +6,9 @@ may run several loops, one after the other or at once.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Optional
 
-from iris.core.mailbox import Verdict
 from iris.core.messages import Request
 from iris.core.table import Table
 from iris.run.asking import Asking, checked_timeout, opened
@@ -37,13 +37,20 @@ class LoopWaiter:
         """Give the result; False when nobody waits any more. From any thread, never blocks."""
         if not self._guard.acquire(False):
             return False
-        self.value = value
-        self.done = True
         try:
+            self.value = value
+            self.done = True
             self._loop.call_soon_threadsafe(self._wake)
         except RuntimeError:
             # The loop was closed over the coroutine that waited in it.
             return False
+        except BaseException:
+            # A signal handler raised in between: the waiter must not be left alone.
+            self.value = value
+            self.done = True
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._wake)
+            raise
         return True
 
     def _wake(self) -> None:
@@ -54,11 +61,16 @@ class LoopWaiter:
         """Wait until settled; False when the time was over before, and then for good."""
         import asyncio
 
-        await asyncio.wait([self._future], timeout=timeout_s)
-        if not self.done and not self._guard.acquire(False):
+        late = False
+        try:
+            await asyncio.wait([self._future], timeout=timeout_s)
+        finally:
+            # Cancelled or in time: from now on nobody is told that somebody waited.
+            if not self.done:
+                late = not self._guard.acquire(False)
+        while late and not self.done:
             # A settler is between its first two statements.
-            while not self.done:
-                await asyncio.sleep(0)
+            await asyncio.sleep(0)
         return self.done
 
 
@@ -79,7 +91,7 @@ class Aio:
         data = owned(data)
         cell = self._asking.asked(pid, data)
         waiter = LoopWaiter()
-        request = Request(data, 0, waiter.settle)
+        request = Request(data, 0, waiter.settle, self._asking)
         began_s = monotonic()
         try:
             self._asking.put(cell, request)
@@ -107,9 +119,6 @@ class Aio:
                 finally:
                     if not waiter.done:
                         self._delivery.leave_line(cell, ticket)
-                verdict: Verdict = waiter.value
-                taken = self._delivery.told(cell, ticket, verdict)
+                taken = self._delivery.told(cell, ticket, waiter.value)
             if taken is not None:
-                if taken and self._delivery.is_stop_word(data):
-                    self._delivery.end_parent(cell)
                 return taken

@@ -63,7 +63,7 @@ class Asking:
         place = here()
         waiter = Waiter(place)
         asker = 0 if place is None else self._table.pid_of(place.cell)
-        request = Request(data, asker, waiter.settle)
+        request = Request(data, asker, waiter.settle, self)
         began_s = self._clock()
         try:
             self.put(cell, request)
@@ -127,7 +127,10 @@ class Asking:
                 return False
             request = asked
         elif isinstance(to, ReplyTo):
-            cell, request = None, to._request
+            cell, request = to._cell, to._request
+            if request.desk is not self:
+                return bool(request.desk.reply(data, to))
+            self._check_open()
         else:
             raise TypeError(
                 f"to is what iris.current().reply_to gave, not {to!r} of type {type(to).__name__}"
@@ -135,8 +138,8 @@ class Asking:
         with self._lock:
             if request.answered or request.target is not cell:
                 self._check_owed(request, cell)
-            request.answered = True
             self._release(request)
+            request.answered = True
         told = request.settle((True, owned(data)))
         if not told:
             self._fates.late_replies.add()
@@ -153,7 +156,8 @@ class Asking:
         before = request.message
         with self._lock:
             self._check_owed(request, cell)
-            waits = not request.over
+            # Of another runtime it is not this one's to move.
+            waits = not request.over and request.desk is self
             if waits:
                 self._release(request)
                 request.message = owned(data)
@@ -175,7 +179,7 @@ class Asking:
             if not dead:
                 self._requests.owe(cell, request)
         if dead:
-            request.settle((False, ActorDead(f"actor {cell.pid} ended before it answered")))
+            self._requests.fail(request, ActorDead(f"actor {cell.pid} ended before it answered"))
 
     def _answering(self, what: str) -> ActorCell:
         """The actor of this runtime whose handler calls."""
@@ -207,4 +211,8 @@ def opened(outcome: tuple[bool, Any]) -> Any:
     answered, value = outcome
     if answered:
         return value
-    raise value
+    try:
+        raise value
+    finally:
+        # Else the error would hold this frame, and the frame the error.
+        del outcome, value

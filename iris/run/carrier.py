@@ -234,10 +234,12 @@ class Carrier:
         before = len(runqueue)
         self.fire(now)
         if before:
-            # Another thread may have queued a cell meanwhile; then that one is favoured.
-            first = min(len(runqueue) - before, self._favoured_most)
-            runqueue.rotate(first)
-            self._favoured = [runqueue[place] for place in range(first)]
+            # Another thread may have queued a cell meanwhile; then that one is among them.
+            woken = [runqueue.pop() for _ in range(len(runqueue) - before)]
+            woken.reverse()
+            self._favoured = woken[: self._favoured_most]
+            runqueue.extendleft(reversed(self._favoured))
+            runqueue.extend(woken[self._favoured_most :])
 
     def _learn(self) -> None:
         """After a slice in which some went first: were they slow?"""

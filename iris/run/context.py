@@ -119,10 +119,12 @@ class ReplyTo:
     Can be kept, sent to other actors of the process and used from any thread, once.
     """
 
-    __slots__ = ("_request",)
+    __slots__ = ("_cell", "_request")
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, cell: ActorCell) -> None:
         self._request = request
+        self._cell = cell
+        # Who owed the answer then. Once it was forwarded, this takes no answer any more.
 
     def __repr__(self) -> str:
         return f"<iris reply_to of {self._request.asker or 'a caller that is no actor'}>"
@@ -175,7 +177,7 @@ def current() -> Context:
         )
     request = current_request(place.cell)
     return Context(
-        place.cell.pid, place.runtime(), None if request is None else ReplyTo(request)
+        place.cell.pid, place.runtime(), None if request is None else ReplyTo(request, place.cell)
     )
 
 

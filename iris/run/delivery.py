@@ -227,7 +227,7 @@ class Delivery:
                 return self._admit(cell, data, local, seen)
         else:
             taken = self.act(cell, admission, data, verdict, seen)
-        if stops and taken and verdict is not Verdict.REDIRECT:
+        if stops and taken and verdict is not Verdict.REDIRECT and verdict is not _WAIT:
             self.end_parent(cell)
         return taken
 
@@ -317,7 +317,10 @@ class Delivery:
         verdict = bound.offer(cell.user, ticket.message, ticket)
         if verdict is Verdict.WAIT:
             return None
-        return self.act(cell, bound, ticket.message, verdict, ())
+        taken = self.act(cell, bound, ticket.message, verdict, ())
+        if taken and verdict is not Verdict.REDIRECT and self.is_stop_word(ticket.message):
+            self.end_parent(cell)
+        return taken
 
     def leave_line(self, cell: ActorCell, ticket: Ticket) -> None:
         """Wait for room no longer."""
@@ -327,8 +330,12 @@ class Delivery:
 
     def told(self, cell: ActorCell, ticket: Ticket, verdict: Verdict) -> Optional[bool]:
         """What a sender in line was told: its message was taken, or not; None: line up anew."""
-        if verdict is Verdict.ACCEPTED or verdict is Verdict.RETRY:
-            return True if verdict is Verdict.ACCEPTED else None
+        if verdict is Verdict.RETRY:
+            return None
+        if verdict is Verdict.ACCEPTED:
+            if self.is_stop_word(ticket.message):
+                self.end_parent(cell)
+            return True
         return self.undeliverable(cell.pid, ticket.message)
 
     def ticket(self, message: Any, settle: Callable[[Verdict], Any]) -> Ticket:

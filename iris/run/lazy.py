@@ -117,8 +117,9 @@ class LazyRunner:
         idle = cell.admission
         assert cell.spec.idle_timeout_s is not None
         try:
-            if cell.ready or cell.user or cell.special:
-                # At work: the idle time begins when what it has now is done.
+            owes = cell.control is not None and bool(cell.control.asked)
+            if cell.ready or cell.user or cell.special or owes:
+                # At work, or owing an answer: the idle time begins when what it has now is done.
                 self._delivery.mark(cell, FenceMarker(lambda: self._at_rest(cell, idle)))
                 self._delivery.poke(cell)
             elif self._clock() < idle.latest + cell.spec.idle_timeout_s:

@@ -56,7 +56,6 @@ from iris.observe.hooks import Hooks
 from iris.run.crash import crash_ending, is_interruption
 from iris.run.delivery import Delivery
 from iris.run.log import Log
-from iris.run.native import new_rlock
 from iris.run.requests import Requests
 from iris.run.undelivered import Undelivered
 
@@ -129,7 +128,9 @@ class Lifecycle:
 
     def _prepare(self, cell: ActorCell, spec: ActorSpec) -> None:
         if spec.capacity is not None:
-            cell.bind(Bound(spec.capacity, new_rlock()))
+            # The table lock: a send may come from a signal handler or a `__del__` in the middle
+            # of another, and with two locks it could take them the wrong way round.
+            cell.bind(Bound(spec.capacity, self._lock))
         if spec.idle_timeout_s is not None:
             cell.admission = DORMANT
         if spec.slow_start:

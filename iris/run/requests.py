@@ -11,13 +11,16 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from iris.core.cell import ActorCell, control_of
-from iris.core.mailbox import CLOSED, Bound, Door, Ticket, Verdict
+from iris.core.mailbox import CLOSED, Admission, Bound, Door, Ticket, Verdict
 from iris.core.messages import Request
 from iris.core.table import Table
 from iris.core.tally import Fates
 from iris.core.waits import Waits
 from iris.errors import ActorDead, IrisError, LimitReached
 from iris.run.delivery import Delivery, Seen
+
+_BACK = (Verdict.REFUSED, Verdict.CLOSED, Verdict.REDIRECT)
+# The request does not lie in this mailbox.
 
 
 class Requests:
@@ -42,26 +45,53 @@ class Requests:
             ACCEPTED; WAIT when it stands in the line; REFUSED or CLOSED, and then nobody
             owes the answer.
         """
-        verdict = Verdict.CLOSED
-        with self._lock:
-            admission = cell.admission
-            if admission is not CLOSED:
-                self.owe(cell, request)
-                cell.control.asks += 1  # type: ignore[union-attr]
-                cell.special = True
-                if admission is None:
-                    cell.user.append(request)
-                    verdict = Verdict.ACCEPTED
-                elif type(admission) is not Bound:
-                    verdict = self._offer(cell, admission, request)
+        try:
+            with self._lock:
+                admission = cell.admission
+                verdict = self._lay(cell, admission, request, waits)
+            return self._act(cell, admission, request, verdict, seen)
+        except BaseException:
+            # A signal handler may have raised in between, see `Delivery.send`.
+            self._delivery.insist(cell)
+            raise
+
+    def _lay(
+        self, cell: ActorCell, admission: Admission, request: Request, waits: bool
+    ) -> Verdict:
+        """Enter the request in the books and offer it, in one step. Under the table lock."""
+        if admission is CLOSED:
+            return Verdict.CLOSED
+        self.owe(cell, request)
+        cell.control.asks += 1  # type: ignore[union-attr]
+        cell.special = True
+        if admission is None:
+            cell.user.append(request)
+            return Verdict.ACCEPTED
         if type(admission) is Bound:
-            return self._put_bounded(cell, admission, request, waits, seen)
-        if verdict is Verdict.CLOSED:
-            self._delivery.act(cell, admission, request.message, verdict, seen)
-            return verdict
-        next(self._fates.accepted.numbers)
-        self._delivery.poke(cell)
+            ticket = Ticket(request, self._line_settler(cell, request)) if waits else None
+            verdict = admission.offer(cell.user, request, ticket)
+            if verdict is Verdict.WAIT and not waits:
+                verdict = Verdict.REFUSED
+        else:
+            verdict = self._offer(cell, admission, request)
+        if verdict in _BACK:
+            self._take_back(cell, request)
         return verdict
+
+    def _act(
+        self, cell: ActorCell, admission: Admission, request: Request, verdict: Verdict, seen: Seen
+    ) -> Verdict:
+        if verdict is Verdict.ACCEPTED:
+            next(self._fates.accepted.numbers)
+            self._delivery.poke(cell)
+            return verdict
+        if verdict is Verdict.WAIT:
+            return verdict
+        if verdict is Verdict.REDIRECT:
+            assert type(admission) is Bound
+            return self._redirect(admission, request, (*seen, cell.pid))
+        taken = self._delivery.act(cell, admission, request.message, verdict, seen)
+        return Verdict.ACCEPTED if taken else verdict
 
     def _offer(self, cell: ActorCell, admission: Door, request: Request) -> Verdict:
         """Offer to a mailbox without a bound that is not simply open. Under the table lock."""
@@ -69,25 +99,7 @@ class Requests:
         if verdict is Verdict.DORMANT:
             cell.runner.start(cell)
             return self._offer(cell, cell.admission, request)  # type: ignore[arg-type]
-        if verdict is Verdict.CLOSED:
-            self._take_back(cell, request)
         return verdict
-
-    def _put_bounded(
-        self, cell: ActorCell, bound: Bound, request: Request, waits: bool, seen: Seen
-    ) -> Verdict:
-        ticket = Ticket(request, self._line_settler(cell, request)) if waits else None
-        verdict = bound.offer(cell.user, request, ticket)
-        if verdict is Verdict.WAIT and waits:
-            return verdict
-        if verdict is Verdict.WAIT:
-            verdict = Verdict.REFUSED
-        if verdict in (Verdict.REFUSED, Verdict.CLOSED, Verdict.REDIRECT):
-            self._take_back(cell, request)
-        if verdict is Verdict.REDIRECT:
-            return self._redirect(bound, request, (*seen, cell.pid))
-        taken = self._delivery.act(cell, bound, request.message, verdict, seen)
-        return Verdict.ACCEPTED if taken else verdict
 
     def _redirect(self, bound: Bound, request: Request, seen: Seen) -> Verdict:
         target = self._delivery.target(bound, seen)
@@ -113,7 +125,7 @@ class Requests:
                 if verdict not in (Verdict.ACCEPTED, Verdict.WAIT):
                     raise refusal(cell.pid, verdict)
             except IrisError as error:
-                request.settle((False, error))
+                self.fail(request, error)
 
         return settle
 
@@ -130,7 +142,7 @@ class Requests:
             AskCycle: the asker would wait for itself; nothing has changed.
         """
         control = cell.control or control_of(cell)
-        if not request.over:
+        if not (request.over or request.answered):
             if request.asker:
                 self._waits.begin_ask(request.asker, cell.pid)
             control.asked[request] = None
@@ -138,10 +150,18 @@ class Requests:
 
     def release(self, request: Request) -> None:
         """Nobody owes this answer any more; its asker waits for nobody. Under the table lock."""
-        self._waits.end(request.asker)
         cell, request.target = request.target, None
         if cell is not None:
+            # Only then: an asker that was told before may wait for somebody else by now.
+            self._waits.end(request.asker)
             cell.control.asked.pop(request, None)
+
+    def fail(self, request: Request, error: IrisError) -> None:
+        """No answer will come: tell the asker, and release it for good."""
+        with self._lock:
+            self.release(request)
+            request.over = True
+        request.settle((False, error))
 
     def release_all(self, cell: ActorCell) -> list[Request]:
         """Release what an ending actor owes; the askers have to be told. Under the table lock."""
@@ -151,6 +171,7 @@ class Requests:
         requests = list(control.asked)
         for request in requests:
             self.release(request)
+            request.over = True
         return requests
 
     def withdraw(self, request: Request) -> None:
@@ -168,7 +189,7 @@ class Requests:
     def dropped(self, cell: ActorCell, request: Request) -> None:
         """A full mailbox has dropped the question for a newer message."""
         self._take_back(cell, request)
-        request.settle((False, _full(cell.pid)))
+        self.fail(request, _full(cell.pid))
 
 
 def refusal(pid: int, verdict: Verdict) -> IrisError:

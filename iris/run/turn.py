@@ -163,7 +163,7 @@ def make_long_turn(meter: Meter, ends: Ends, lock: Lock, clock: Callable[[], flo
                     return
                 rest = cell.rest or cell.refill()
                 if not rest:
-                    cell.rest = None
+                    found_nothing(cell, lock)
                     return
                 size = min(left, len(rest), meter.stride)
                 control = cell.control
@@ -205,6 +205,19 @@ def make_long_turn(meter: Meter, ends: Ends, lock: Lock, clock: Callable[[], flo
             fail(cell, error, message, started > 0)
 
     return long_turn
+
+
+def found_nothing(cell: ActorCell, lock: Lock) -> None:
+    """The lane is empty, so no request lies there, even if one is counted.
+
+    A signal handler may have cut its sender short. Requests are counted and laid down in one
+    hold of the lock, so under it this can be told.
+    """
+    cell.rest = None
+    if cell.control is not None and cell.control.asks:
+        with lock:
+            if not cell.user:
+                cell.control.asks = 0
 
 
 def make_serve(ends: Ends) -> Callable[[ActorCell], bool]:

@@ -7,6 +7,7 @@ is a real lock; under a hub it parks the greenlet, so that others of that hub go
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Any, Optional
 
 from iris.errors import WouldDeadlock
@@ -14,6 +15,10 @@ from iris.run.clock import monotonic, sleep
 from iris.run.context import Home, Place, current_greenlet, here
 from iris.run.hub import Port, port_of_thread
 from iris.run.native import LOCK_WAIT_MAX_S, allocate_lock
+
+SIGNAL_LATE_S = 1.0
+"""A signal that comes in the moment before a thread blocks does not end the wait (CPython); this
+long it may go unnoticed. Longer waits would be cheaper, and Ctrl-C would seem not to work."""
 
 
 class Waiter:
@@ -71,14 +76,24 @@ class Waiter:
         """Give the result; False when it was given before. From any thread, never blocks."""
         if not self._guard.acquire(False):
             return False
+        try:
+            self._tell(value)
+        except BaseException:
+            # A signal handler raised in between: the waiter must not be left alone.
+            with suppress(RuntimeError):
+                self._tell(value)
+            raise
+        finally:
+            self._told = True
+        return True
+
+    def _tell(self, value: Any) -> None:
         self.value = value
         self.done = True
         if self._home is None:
             self._lock.release()
         else:
             self._home.post(self._resume)
-        self._told = True
-        return True
 
     def wait(self, timeout_s: Optional[float] = None) -> bool:
         """Wait until settled; False when the time was over before, and then for good."""
@@ -90,14 +105,17 @@ class Waiter:
         finally:
             if not self.done and not self._guard.acquire(False):
                 # A settler is between its two statements; it may still use our hub, which
-                # must not be destroyed under it. It needs no more than its next time slice.
-                while not self._told:
+                # must not be destroyed under it. It needs no more than its next time slice,
+                # unless a signal handler has ended it there.
+                end = monotonic() + SIGNAL_LATE_S
+                while not self._told and (monotonic() < end or self.done):
                     sleep(0)
         return self.done
 
     def _wait_in_thread(self, timeout_s: Optional[float]) -> None:
         if timeout_s is None:
-            self._lock.acquire()
+            while not self._lock.acquire(True, SIGNAL_LATE_S):
+                pass
             return
         end = monotonic() + timeout_s
         while not self._lock.acquire(True, min(max(timeout_s, 0.0), LOCK_WAIT_MAX_S)):

@@ -16,6 +16,7 @@ from typing import Any, Callable, NamedTuple, Optional
 from iris.config import METADATA_TEXT_CHARS_MAX
 from iris.core.cell import ActorCell
 from iris.core.letters import type_name
+from iris.core.mailbox import Control
 from iris.run.carrier import Carrier
 from iris.run.native import get_ident
 from iris.run.turn import make_slice
@@ -81,6 +82,9 @@ def _by_frames(carrier: Carrier, frame: Optional[FrameType]) -> Optional[Turn]:
         # Another runtime on the same hub, or between two turns.
         return None
     message = inner.f_locals.get(_MESSAGE_IN.get(inner.f_code.co_name, ""))
+    if isinstance(message, Control):
+        # Stands there for a message that another function has in hand; that one has returned.
+        message = None
     return Turn(cell, type_name(message), frames[FRAMES_MOST - 1 :: -1])
 
 

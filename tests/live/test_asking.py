@@ -207,9 +207,36 @@ def test_a_cancelled_question_is_given_up(rt: iris.Runtime, until: Callable[...,
         with pytest.raises(asyncio.CancelledError):
             await task
 
+        # While the loop still runs.
+        assert rt.reply("late", to=kept[0]) is False
+
     asyncio.run(main())
-    assert rt.reply("late", to=kept[0]) is False
     assert rt.stats()["late_replies"] == 1
+
+
+def test_the_stop_word_that_overflows_ends_nobody_here(rt: iris.Runtime, hold: Any) -> None:
+    started = threading.Event()
+    got: list[Any] = []
+
+    def stuck(message: Any) -> None:
+        started.set()
+        hold.wait()
+
+    parent = rt.spawn_py_handler_bounded(stuck, 100, 1)
+    rt.spawn_child(parent, got.append)
+    rt.set_overflow_policy(parent, "redirect", rt.spawn(got.append))
+    rt.send(parent, 1)
+    assert started.wait(60)
+    rt.send(parent, 2)
+
+    async def main() -> None:
+        assert await rt.send_async(parent, b"quit") is True
+
+    asyncio.run(main())
+    hold.let_go()
+    assert rt.quiesce(60)
+    assert got == [b"quit"]
+    assert rt.is_alive(parent)
 
 
 def test_an_answer_to_a_loop_that_is_gone_is_late(rt: iris.Runtime) -> None:

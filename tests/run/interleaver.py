@@ -176,7 +176,7 @@ class Iris:
                 port_of_thread=_nothing, drop_hub_of_thread=_nothing
             )
             vars(importlib.import_module("iris.run.waiter")).update(
-                monotonic=clock, sleep=lambda duration_s: _run.give_way()
+                monotonic=clock, sleep=lambda duration_s: _run.give_way(), SIGNAL_LATE_S=-1.0
             )
             self.assembly: Any = importlib.import_module("iris.assembly")
             self.config: Any = importlib.import_module("iris.config")

@@ -751,3 +751,94 @@ def test_a_question_begins_a_virtual_actor_and_counts_as_its_latest_message() ->
     with pytest.raises(iris.ActorDead):
         rt.ask(pid, b"third", 1)
     check_books(rt)
+
+
+def test_a_late_answer_takes_no_later_wait_out_of_the_graph() -> None:
+    rt = SimRuntime()
+    kept: list[Any] = []
+    seen: list[Any] = []
+    late = rt.spawn(lambda message: kept.append(iris.current().reply_to))
+
+    def closing(message: Any) -> None:
+        rt.reply("late", to=kept[0])
+        answering(rt, seen)((asker, "back"))
+        rt.reply("there")
+
+    other = rt.spawn(closing)
+
+    def asking(message: Any) -> None:
+        with pytest.raises(iris.AskTimeout):
+            rt.ask(late, b"", 1)
+        seen.append(rt.ask(other, b"", 10))
+
+    asker = rt.spawn(asking)
+    rt.send(asker, b"")
+    rt.advance(2)
+    assert [type(seen[0]), seen[1]] == [iris.AskCycle, "there"]
+    assert rt.stats()["late_replies"] == 1
+
+
+def test_a_kept_reply_to_ends_with_the_forward() -> None:
+    rt = SimRuntime()
+    target = rt.spawn(lambda message: (rt.sleep(1), rt.reply("there")))
+    refused: list[Any] = []
+
+    def front(message: Any) -> None:
+        to = iris.current().reply_to
+        rt.forward(target, message)
+        with pytest.raises(iris.ActorError, match="forwarded"):
+            rt.reply("here", to=to)
+        refused.append(to)
+
+    assert rt.ask(rt.spawn(front), b"", 10) == "there"
+    assert len(refused) == 1
+    assert rt.is_alive(target)
+
+
+def test_a_question_whose_asker_was_told_is_forwarded_as_a_plain_message() -> None:
+    rt = SimRuntime()
+    dead, got = rt.spawn(fail), []
+    sink = rt.spawn(got.append)
+
+    def front(message: Any) -> None:
+        rt.forward(dead, message)
+        rt.sleep(1)
+        rt.forward(sink, message)
+
+    with pytest.raises(iris.ActorDead):
+        rt.ask(rt.spawn(front), "told", 10)
+    rt.advance(2)
+    assert got == ["told"]
+    assert rt._system.table.get(sink).control is None
+
+
+def test_a_reply_through_another_runtime_is_entered_in_the_right_books() -> None:
+    rt, other = SimRuntime(), SimRuntime(seed=1)
+    kept: list[Any] = []
+    seen: list[Any] = []
+    target = rt.spawn(lambda message: kept.append(iris.current().reply_to))
+    rt.send(rt.spawn(answering(rt, seen)), (target, b""))
+    rt.run_until_idle()
+    assert other.reply("from the other", to=kept[0]) is True
+    rt.run_until_idle()
+    assert seen == ["from the other"]
+    assert rt._system.table.get(target).control.asked == {}
+    rt.shutdown()
+    with pytest.raises(iris.RuntimeClosed):
+        other.reply("again", to=kept[0])
+
+
+def test_a_virtual_actor_that_owes_an_answer_is_not_idle() -> None:
+    rt = SimRuntime()
+    kept: list[Any] = []
+    seen: list[Any] = []
+    pid = rt.spawn_virtual(
+        lambda message: kept.append(iris.current().reply_to), idle_timeout_ms=50
+    )
+    rt.send(rt.spawn(answering(rt, seen)), (pid, b""))
+    rt.advance(5)
+    assert rt.is_alive(pid)
+    assert rt.reply("at last", to=kept[0]) is True
+    rt.advance(1)
+    assert seen == ["at last"]
+    assert not rt.is_alive(pid)

@@ -1004,7 +1004,7 @@ def test_no_order_of_steps_breaks_a_rule(iris: Iris, scenario: Scenario, preempt
         ),
         (
             "run.lazy",
-            "if cell.ready or cell.user or cell.special:",
+            "if cell.ready or cell.user or cell.special or owes:",
             "if False:",
             a_virtual_actor_blocks_for_longer_than_it_may_idle,
         ),

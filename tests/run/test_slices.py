@@ -85,3 +85,17 @@ def test_timers_in_every_slice_do_not_starve_the_queue() -> None:
     # A round of all takes 85 ms, so 47 turns each would be their share. Those that go first do
     # so in every second slice at most, which leaves the others half of it.
     assert min(turns) >= 47 // 2
+
+
+def test_timers_of_one_moment_go_in_their_order_also_beside_a_queue() -> None:
+    carried = Carried()
+    carried.keep_busy(50)
+    order: list[int] = []
+
+    def make(index: int) -> int:
+        return carried.spawn(lambda message: order.append(index))
+
+    for index in range(40):
+        carried.system.timing.after(make(index), 1.0, b"")
+    carried.run(0.1)
+    assert order == list(range(40))
