@@ -132,7 +132,8 @@ def table() -> str:
         _values(iris),
         _errors(errors),
         _section(
-            "A simulated runtime, `iris.testing.SimRuntime`: all calls of `Runtime`, and these",
+            "A simulated runtime, `iris.testing.SimRuntime`: all calls of `Runtime` but `ask_async`"
+            " and `send_async`, and these",
             [_row(sim, "SimRuntime"), *_members(sim, "rt", but=rt)],
         ),
         _section(

@@ -178,7 +178,7 @@ def run_hub(entered: Callable[[GeventHub], None]) -> None:
 
 
 def start_hub_thread(entered: Callable[[GeventHub], None]) -> Callable[[float], Any]:
-    """Do that on a thread of its own, and return when the hub is up.
+    """Run a hub (see `run_hub`) on a thread of its own, and return when it is up.
 
     Returns:
         A call that waits for the end of the thread, some seconds at most.
