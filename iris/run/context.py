@@ -53,7 +53,8 @@ class Place:
 
     def __init__(self, home: Optional[Home], runtime: Any) -> None:
         self.cell: Optional[ActorCell] = None
-        # The actor whose turn runs here; a stale one while the greenlet is parked.
+        # The actor whose turn runs here. None between slices and while a worker sleeps; between
+        # two turns of a slice still the one before, but no code of an actor runs then.
         self.home = home
         # None on a thread of its own, where waiting blocks the thread.
         self.runtime = runtime

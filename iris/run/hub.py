@@ -24,8 +24,8 @@ from iris.run.native import (
 )
 
 HUB_DESCRIPTORS = 4
-"""What a hub takes: its poller, a way to be woken, and one to spare. libev tries for ever when it
-can have none, so this is found out before."""
+"""What a hub takes: its poller, a way to be woken (two where that is a pipe), and one to spare.
+libev tries for ever when it can have none, so this is found out before."""
 
 
 class Hub(Protocol):
