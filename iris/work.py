@@ -72,7 +72,7 @@ def deserialize_args(data: bytes) -> tuple[Any, ...]:
         values = msgpack.unpackb(data, raw=False, strict_map_key=False)
     except Exception as error:  # noqa: BLE001  # msgpack has no base error.
         raise BadInput(
-            f"these {len(data)} bytes are not packed arguments: {error or type(error).__name__}"
+            f"these {len(data)} bytes are not packed arguments: {str(error) or type(error).__name__}"
         ) from None
     if not isinstance(values, list):
         raise BadInput(
