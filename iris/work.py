@@ -71,9 +71,8 @@ def deserialize_args(data: bytes) -> tuple[Any, ...]:
     try:
         values = msgpack.unpackb(data, raw=False, strict_map_key=False)
     except Exception as error:  # noqa: BLE001  # msgpack has no base error.
-        raise BadInput(
-            f"these {len(data)} bytes are not packed arguments: {str(error) or type(error).__name__}"
-        ) from None
+        why = str(error) or type(error).__name__
+        raise BadInput(f"these {len(data)} bytes are not packed arguments: {why}") from None
     if not isinstance(values, list):
         raise BadInput(
             f"these {len(data)} bytes are a packed {type(values).__name__}, not a list of arguments"
