@@ -38,6 +38,7 @@ BUFFER_BYTES_MAX = 1 << 30
 
 BUFFERS_MAX = 65_536
 """Buffers of a process that are neither sent nor released; more of them are a leak."""
+
 RELEASE_GIL_MAX_THREADS = 256
 """Actors with `release_gil` that get a thread of their own. Threads that wait in C cost little, so
 hundreds are useful; those that wait for the GIL make every switch slower, so thousands are not."""
@@ -220,9 +221,9 @@ def whole_number(name: str, value: object, least: int, most: Optional[int] = Non
     if type(value) is not int:
         raise TypeError(f"{name} is a whole number, not {value!r} of type {type(value).__name__}")
     if value < least:
-        raise BadInput(f"{name}={value} is below its least value {least}")
+        raise BadInput(f"{name}={value} is below its least value {least}; give {least} or more")
     if most is not None and value > most:
-        raise BadInput(f"{name}={value} is over its limit {most}")
+        raise BadInput(f"{name}={value} is over its limit {most}; give {most} or less")
     return value
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Callable
 
 import iris
-from iris.config import BUDGET_DEFAULT, Config
+from iris.config import BUDGET_DEFAULT, Config, release_gil_limits
+from iris.errors import BadInput
 from iris.run import clock
 from iris.run.threads import default_pull_threads_max
 from iris.screen import Screen
@@ -34,7 +35,7 @@ CGROUP_PIDS_MAX = Path("/sys/fs/cgroup/pids.max")
 
 SELF_CHECK_TIMEOUT_S = 10.0
 
-NO_VALUE = {"versions": "not installed", "self-check": "none"}
+NO_VALUE = {"versions": "not installed", "defaults": "none", "self-check": "none"}
 """What None means in a section, for people; elsewhere the fact could not be had."""
 
 Section = dict[str, Any]
@@ -42,9 +43,8 @@ Section = dict[str, Any]
 
 def examine(new_runtime: Callable[[], iris.Runtime] = iris.Runtime) -> dict[str, Section]:
     """Gather all facts, and try one actor on a new runtime."""
-    self_check = _self_check(
-        new_runtime
-    )  # First: it loads gevent, which the hub section then finds.
+    # First: it loads gevent, which the hub section then finds.
+    self_check = _self_check(new_runtime)
     return {
         "interpreter": _interpreter(),
         "platform": _platform(),
@@ -159,8 +159,29 @@ def _limits() -> Section:
 
 def _defaults() -> Section:
     # What a `Runtime()` made here would have: the threads depend on the limits above.
-    config = {**asdict(Config()), "pull_threads_max": default_pull_threads_max()}
-    return {"budget": BUDGET_DEFAULT, **config}
+    options = Config()
+    facts = {
+        "budget": BUDGET_DEFAULT,
+        **asdict(options),
+        "pull_threads_max": default_pull_threads_max(),
+    }
+    if options.stop_word is not None:
+        facts["stop_word"] = options.stop_word.decode()
+    return {**facts, **_release_gil(options)}
+
+
+def _release_gil(options: Config) -> Section:
+    try:
+        limits = release_gil_limits(options, os.environ, os.cpu_count() or 1)
+    except BadInput:
+        # A variable of the environment is no good; the self-check has failed by it and says so.
+        names = ("release_gil_max_threads", "release_gil_pool_size", "release_gil_strict")
+        return dict.fromkeys(names, "unknown")
+    return {
+        "release_gil_max_threads": limits.max_threads,
+        "release_gil_pool_size": limits.pool_size,
+        "release_gil_strict": limits.strict,
+    }
 
 
 def _rlimit(name: str) -> Any:

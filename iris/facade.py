@@ -23,6 +23,7 @@ class Facade(MessageFacade):
         """Ask an actor to end with reason `Killed`. From any thread; does not wait.
 
         No further message starts; one that is being handled is finished; queued ones expire.
+        An actor that stops itself ends as `Normal`.
 
         Returns:
             False when the actor has ended or is ending already.
@@ -31,6 +32,8 @@ class Facade(MessageFacade):
 
     def stop_after_drain(self, pid: int, timeout_s: float) -> bool:
         """Let an actor handle what is queued, accept nothing more, then end it as `Killed`.
+
+        An actor that stops itself ends as `Normal`.
 
         Args:
             pid: the actor.
@@ -70,6 +73,9 @@ class Facade(MessageFacade):
 
         When one ends, the other gets EXIT if it can receive system messages; if not, it ends
         with the same reason, unless that is `Normal`. Linking twice is linking once.
+
+        Returns:
+            Always True.
 
         Raises:
             ActorDead: one of them has ended.
@@ -214,6 +220,10 @@ class Facade(MessageFacade):
         Returns:
             False when the actor has ended or is stopping.
 
+        Raises:
+            TypeError: `handler` or `migrate` is not callable or is `async def`.
+            BadInput: `when` is another word, or the actor is observed and has no handler.
+
         From any thread and handler; does not wait for the swap to take effect.
         """
         return self._system.swapping.swap(pid, handler, migrate, when)
@@ -225,7 +235,10 @@ class Facade(MessageFacade):
         migrate: Optional[Callable[[Any, Any], Any]] = None,
         when: str = "order",
     ) -> int:
-        """`hot_swap` for all living actors with a path below `prefix`; returns how many."""
+        """`hot_swap` for all living actors with a path below `prefix`; returns how many.
+
+        Observed actors have no handler and are passed by.
+        """
         return self._system.swapping.swap_below(prefix, handler, migrate, when)
 
     def behavior_version(self, pid: int) -> int:
@@ -238,6 +251,10 @@ class Facade(MessageFacade):
 
     def rollback_behavior(self, pid: int, steps: int = 1) -> int:
         """Return to the behaviour `steps` swaps ago, in the order of the queue.
+
+        Args:
+            pid: the actor.
+            steps: how many versions back, at least 1.
 
         Returns:
             The number of the version that is current again.
@@ -285,6 +302,10 @@ class Facade(MessageFacade):
 
         Returns:
             An id for `cancel_timer`. For an actor that has ended the timer never fires.
+
+        Raises:
+            TypeError, BadInput: no pid, or no time to wait.
+            LimitReached: 4,000,000 timers are pending.
         """
         return self._system.timing.after(pid, delay_ms, data)
 
@@ -299,7 +320,10 @@ class Facade(MessageFacade):
             data: the message.
 
         Returns:
-            An id for `cancel_timer`.
+            An id for `cancel_timer`. For an actor that has ended the timer never fires.
+
+        Raises:
+            TypeError, BadInput, LimitReached: as for `send_after`.
         """
         return self._system.timing.interval(pid, interval_ms, data)
 
@@ -383,11 +407,17 @@ class Facade(MessageFacade):
 
         Timers that will fire later do not count, nor do the messages an observed actor keeps.
 
+        Args:
+            timeout_s: seconds to wait at most, 0 or more.
+
         Returns:
             False when the time was over before.
 
         Raises:
-            WouldDeadlock: called in a handler.
+            WouldDeadlock: called in a handler, on the thread of an asyncio loop, or in a hub's
+                callback.
+
+        Blocks the calling thread, or only the calling greenlet where there is a gevent hub.
         """
         return self._system.closing.quiesce(timeout_s)
 
@@ -419,11 +449,15 @@ class Facade(MessageFacade):
                 soon after that in the runtime's hub, where it must not wait, and at "long_turn"
                 in a thread of its own.
 
+        Raises:
+            BadInput: there is no such point.
+            TypeError: `call` is not callable.
+
         In a storm of more than 10,000 undelivered messages at once the hooks miss the oldest.
         What such a hook sends to nobody itself is kept, but no hook is called for it.
         """
         self._system.hooks.add(point, call)
 
     def remove_hook(self, point: str, call: Callable[..., Any]) -> bool:
-        """Take a hook back; False when it was not there."""
+        """Take a hook back; False when it was not there. BadInput when there is no such point."""
         return self._system.hooks.remove(point, call)

@@ -21,8 +21,7 @@ class Runtime(SpawnFacade):
             "current" runs them on the gevent hub of the calling thread, for gevent servers.
         **options: the fields of `iris.config.Config`: `stop_word`, `slice_s`,
             `shutdown_timeout_s`, `exit_drain_s`, `pull_threads_max`, `pull_strict`,
-            `pull_stack_bytes`,
-            `dead_letters_max`, `on_undelivered`, `long_turn_ms`,
+            `pull_stack_bytes`, `dead_letters_max`, `on_undelivered`, `long_turn_ms`,
             `release_gil_max_threads`, `release_gil_pool_size`, `release_gil_strict`. The last
             three may also come from the environment, as IRIS_RELEASE_GIL_MAX_THREADS and so on.
 
@@ -30,7 +29,9 @@ class Runtime(SpawnFacade):
         TypeError, BadInput: an unknown option, or a value out of range.
         LimitReached: the process can have no more threads.
 
-    As a context manager it shuts down at the end of the block.
+    As a context manager it shuts down at the end of the block. After `shutdown` `send` gives
+    False and other calls raise `RuntimeClosed`; in a forked child they raise `RuntimeError`;
+    wrong arguments raise `TypeError` or `BadInput`.
     """
 
     def __init__(self, hub: str = "thread", **options: Any) -> None:
@@ -140,6 +141,13 @@ class Runtime(SpawnFacade):
         trap_exit: bool = False,
     ) -> int:
         """Make a push actor that ends when its parent ends, for whatever reason.
+
+        Args:
+            parent: the actor with which it ends.
+            handler, budget, release_gil, trap_exit: as for `spawn`.
+
+        Returns:
+            The pid.
 
         Raises:
             ActorDead: the parent has ended or is stopping.

@@ -26,8 +26,19 @@ class SpawnFacade(Facade):
     ) -> int:
         """Make a push actor whose mailbox holds `capacity` messages at most.
 
-        When it is full `send` gives False, until `set_overflow_policy` says otherwise. The
-        message being handled does not count. The rest is as in `spawn`.
+        When it is full `send` gives False, until `set_overflow_policy` says otherwise.
+
+        Args:
+            handler, budget, trap_exit: as for `spawn`.
+            capacity: at least 1. The message being handled does not count.
+
+        Returns:
+            The pid.
+
+        Raises:
+            TypeError, BadInput, RuntimeClosed: as for `spawn`; also for the capacity.
+
+        From any thread and handler; never blocks.
         """
         return self._system.spawning.bounded(handler, budget, capacity, trap_exit)
 
@@ -74,21 +85,48 @@ class SpawnFacade(Facade):
         self._system.lodging.set_limits(max_threads, strict)
 
     def spawn_observed_handler(self, budget: int = BUDGET_DEFAULT) -> int:
-        """Make an actor that keeps what it receives for `get_messages`. As `spawn` otherwise."""
+        """Make an actor that keeps what it receives for `get_messages`.
+
+        Args:
+            budget: messages per turn, at least 1.
+
+        Returns:
+            The pid.
+
+        Raises:
+            TypeError, BadInput, RuntimeClosed: as for `spawn`.
+        """
         return self._system.spawning.observed(budget)
 
     def spawn_with_path_observed(self, budget: int, path: str) -> int:
         """Make an observed actor and register it under a path.
 
+        Args:
+            budget: messages per turn, at least 1.
+            path: as for `register_path`.
+
+        Returns:
+            The pid.
+
         Raises:
             BadInput: the path is not absolute, or another living actor has it.
+            TypeError, RuntimeClosed: as for `spawn`.
         """
         return self._system.spawning.observed_at(budget, path)
 
     def spawn_child_with_mailbox(
         self, parent: int, fn: Callable[[Any], Any], budget: int = BUDGET_DEFAULT
     ) -> int:
-        """Make a pull actor that is asked to stop when its parent ends."""
+        """Make a pull actor that is asked to stop when its parent ends.
+
+        Args:
+            parent: the actor with which it ends.
+            fn, budget: as for `spawn_with_mailbox`.
+
+        Raises:
+            ActorDead: the parent has ended or is stopping.
+            TypeError, BadInput, LimitReached, RuntimeClosed: as for `spawn_with_mailbox`.
+        """
         return self._system.spawning.child_mailbox(parent, fn, budget)
 
     def spawn_child_pool(

@@ -71,7 +71,11 @@ def deserialize_args(data: bytes) -> tuple[Any, ...]:
     try:
         values = msgpack.unpackb(data, raw=False, strict_map_key=False)
     except Exception as error:  # noqa: BLE001  # msgpack has no base error.
-        raise BadInput(f"these {len(data)} bytes are not packed arguments: {error}") from None
+        why = str(error) or type(error).__name__
+        raise BadInput(f"these {len(data)} bytes are not packed arguments: {why}") from None
     if not isinstance(values, list):
-        raise BadInput(f"these {len(data)} bytes hold a {type(values).__name__}, not arguments")
+        raise BadInput(
+            f"these {len(data)} bytes are a packed {type(values).__name__}, not a list of arguments"
+            " from serialize_args"
+        )
     return tuple(values)

@@ -132,7 +132,8 @@ def table() -> str:
         _values(iris),
         _errors(errors),
         _section(
-            "A simulated runtime, `iris.testing.SimRuntime`: all calls of `Runtime`, and these",
+            "A simulated runtime, `iris.testing.SimRuntime`: all calls of `Runtime` but `ask_async`"
+            " and `send_async`, and these",
             [_row(sim, "SimRuntime"), *_members(sim, "rt", but=rt)],
         ),
         _section(
@@ -228,6 +229,11 @@ def _values(iris: Any) -> str:
         words = value if issubclass(value, str) else inspect.signature(value).parameters
         held = ", ".join(f"`{word}`" for word in words)
         rows.append(f"| `iris.{name}` | {held} | {_cell(first_sentence(value))} |")
+    # What calls give and nobody makes: without a name in `iris`.
+    for module, name in (("iris.run.context", "Context"), ("iris.interop.buffers", "BufferOwner")):
+        value = getattr(importlib.import_module(module), name)
+        held = ", ".join(f"`{word}`" for word in _names(value))
+        rows.append(f"| `{name}` | {held} | {_cell(first_sentence(value))} |")
     return "\n".join(["**Values**", "", "| name | holds | |", "|---|---|---|", *rows])
 
 

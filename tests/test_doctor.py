@@ -30,6 +30,10 @@ def test_examination_of_a_working_installation_is_healthy_and_complete() -> None
     assert facts["versions"]["gevent"]
     assert facts["hub"]["backend"] in {"libev", "libuv"}
     assert facts["defaults"]["budget"] == 100
+    assert facts["defaults"]["stop_word"] == "quit"
+    assert facts["defaults"]["release_gil_max_threads"] >= 1
+    assert facts["defaults"]["release_gil_pool_size"] >= 1
+    assert facts["defaults"]["release_gil_strict"] in (True, False)
     assert facts["limits"]["recursion"] > 0
     assert facts["compute"]["sidecar"] == "not built in this version"
 
@@ -49,6 +53,15 @@ def test_runtime_that_does_not_start_is_a_failed_check_and_not_a_crash() -> None
     assert not doctor.is_healthy(facts)
     assert facts["self-check"]["error"] == "ImportError: no gevent here"
     assert "no gevent here" in shown(facts)
+
+
+def test_a_bad_environment_is_a_failed_check_and_unknown_limits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("IRIS_RELEASE_GIL_POOL_SIZE", "many")
+    facts = doctor.examine()
+    assert "IRIS_RELEASE_GIL_POOL_SIZE='many'" in facts["self-check"]["error"]
+    assert facts["defaults"]["release_gil_pool_size"] == "unknown"
 
 
 def test_unknown_facts_are_shown_as_unknown_and_truth_as_words() -> None:

@@ -2,8 +2,9 @@
 
 This module decides what becomes of an offered message (`Bound.offer` gives a `Verdict`)
 and in which order messages leave. It refuses to act on a verdict: counting, waiting and
-redirecting belong to `iris.run.delivery`. Senders of any thread append without a lock;
-one owner (the carrier thread, or the thread of a pull actor) takes.
+redirecting belong to `iris.run.delivery`. Senders of any thread append without a lock, but for
+those of a bounded lane; one owner at a time (the carrier, a pull actor, or the worker that holds
+the turn token) takes.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ OWNER_SIDE = ("handled", "failed", "dropped_old", "expired", "quarantined", "for
 
 
 class Fates:
-    """The counters of a runtime, except those a carrier or a pull actor keeps for itself."""
+    """The counters of a runtime, except those of a carrier, a worker, a living pull actor."""
 
     __slots__ = (
         "accepted",
@@ -72,7 +72,8 @@ class Fates:
         self.redirected = Counter(lock)
         self.spilled = Counter(lock)
         self.handled = Counter(lock)
-        # By actors without a carrier; a carrier counts for itself, see `Carrier.handled`.
+        # By pull actors that have ended; carriers and workers count for themselves, see `Meter`
+        # in `iris.run.turn`, and so does a pull actor while it lives.
         self.failed = Counter(lock)
         self.dropped_old = Counter(lock)
         self.expired = Counter(lock)

@@ -38,17 +38,20 @@ class Hooks:
         """Have `call` called at a point, after those added before it."""
         if not callable(call):
             raise TypeError(f"a hook is a callable, not {call!r}")
-        if point not in POINTS:
-            raise BadInput(f"there is no hook point {point!r}; there are {', '.join(POINTS)}")
-        self._calls[point].append(call)
+        self._at(point).append(call)
 
     def remove(self, point: str, call: Callable[..., Any]) -> bool:
         """Take a hook back; False when it was not there."""
-        calls = self._calls.get(point, [])
+        calls = self._at(point)
         if call not in calls:
             return False
         calls.remove(call)
         return True
+
+    def _at(self, point: str) -> list[Callable[..., Any]]:
+        if point not in POINTS:
+            raise BadInput(f"there is no hook point {point!r}; there are {', '.join(POINTS)}")
+        return self._calls[point]
 
     def at(self, point: str) -> list[Callable[..., Any]]:
         """The hooks of a point, now and later: for whoever has work only if there are some."""

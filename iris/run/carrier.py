@@ -3,7 +3,7 @@
 A greenlet is only the vehicle of turns. When a handler blocks, its greenlet stays with it
 and the pump takes another; when the turn has ended at last, the greenlet parks for the
 next one. The pump is called by the hub after a wake-up and gives the loop its time back
-after each slice. All but `wake` and `post` is called in the carrier's thread only.
+after each slice. What may be called from elsewhere says so; all else only in the carrier's thread.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Who runs here: which actor the calling code belongs to.
 
 Handlers interleave on one thread, so neither a global nor a thread-local can tell. Each
-greenlet that runs turns, and each thread of a pull actor, has one `Place`, found through
-the greenlet that is current; a greenlet that a handler itself spawns has none.
+greenlet that runs turns, each pull actor (on a thread of its own or as a greenlet of an overflow
+thread) and each worker has one `Place`, found through the greenlet that is current; a greenlet
+that a handler itself spawns has none.
 """
 
 from __future__ import annotations
@@ -46,13 +47,14 @@ class Sleeper(Protocol):
 
 
 class Place:
-    """Where the turns of actors run: one greenlet of a carrier, or one pull actor's thread."""
+    """Where actor code runs: a carrier's greenlet, a pull actor's thread or greenlet, a worker."""
 
     __slots__ = ("cell", "home", "runtime")
 
     def __init__(self, home: Optional[Home], runtime: Any) -> None:
         self.cell: Optional[ActorCell] = None
-        # The actor whose turn runs here; a stale one while the greenlet is parked.
+        # The actor whose turn runs here. None between slices and while a worker sleeps; between
+        # two turns of a slice still the one before, but no code of an actor runs then.
         self.home = home
         # None on a thread of its own, where waiting blocks the thread.
         self.runtime = runtime
@@ -164,7 +166,7 @@ def current() -> Context:
     thread that Iris called it on. Never blocks.
 
     Returns:
-        A `Context` with `pid` and `runtime`.
+        A `Context` with `pid`, `runtime` and `reply_to`.
 
     Raises:
         ActorError: the caller is not an actor.
@@ -187,7 +189,10 @@ def reply(data: Any) -> bool:
     Raises:
         ActorError: the caller is not an actor, or has answered before.
     """
-    return bool(current().runtime.reply(data))
+    place = here()
+    if place is None or place.cell is None:
+        raise ActorError("iris.reply() was called outside a handler")
+    return bool(place.runtime().reply(data))
 
 
 def pause() -> None:

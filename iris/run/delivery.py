@@ -2,8 +2,8 @@
 
 Every send is counted once, by what became of it at the mailbox. This module refuses to
 know kinds of actor: it appends and signals the cell's runner. Where the lane is bounded, the
-actor has children or the mailbox is closed, the cell has an `admission` and the slow way
-is taken.
+actor has children or an idle time, or the mailbox is closed, the cell has an `admission` and the
+slow way is taken.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ from iris.run.native import (
 )
 
 HUB_DESCRIPTORS = 4
-"""What a hub takes: its poller, a way to be woken, and one to spare. libev tries for ever when it
-can have none, so this is found out before."""
+"""What a hub takes: its poller, a way to be woken (two where that is a pipe), and one to spare.
+libev tries for ever when it can have none, so this is found out before."""
 
 
 class Hub(Protocol):
@@ -178,7 +178,7 @@ def run_hub(entered: Callable[[GeventHub], None]) -> None:
 
 
 def start_hub_thread(entered: Callable[[GeventHub], None]) -> Callable[[float], Any]:
-    """Do that on a thread of its own, and return when the hub is up.
+    """Run a hub (see `run_hub`) on a thread of its own, and return when it is up.
 
     Returns:
         A call that waits for the end of the thread, some seconds at most.

@@ -49,9 +49,10 @@ class Log:
     def overflowed(self, most: int) -> None:
         """The first pull actor has no thread of its own."""
         _log.warning(
-            "all %d threads for pull actors are in use (pull_threads_max); from now on pull actors"
-            " share threads, where a call that blocks in C holds up others of the same thread."
-            " Raise the limit, or have more actors refused, with set_pull_limits",
+            "no thread is left for pull actors (pull_threads_max=%d, or the process can start no"
+            " more); from now on pull actors share threads, where a call that blocks in C holds up"
+            " others of the same thread. Raise the limit, or have more actors refused, with"
+            " set_pull_limits",
             most,
         )
 

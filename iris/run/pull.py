@@ -1,8 +1,8 @@
 """Pull actors: a function that takes its messages itself, on a thread or greenlet of its own.
 
-That is the owner of the cell's mailbox. `PullRunner` is the cell's runner and `PyMailbox`
-what the function gets. Taking a message needs no lock; the bed is only for
-waiting, and nobody touches it while the actor is busy.
+That is the owner of the cell's mailbox. `PullRunner` is the cell's runner; what the function
+gets is in `iris.run.pullbox`. Taking a plain message needs no lock, passing markers and questions
+takes the table lock; the bed is only for waiting, and nobody touches it while the actor is busy.
 """
 
 from __future__ import annotations

@@ -181,7 +181,7 @@ class Registry:
         if a == b:
             raise BadInput(f"actor {a} cannot be linked to itself")
         with self._lock:
-            links.tie(self._living(a), self._living(b))
+            links.tie(self.living(a), self.living(b))
         return True
 
     def unlink(self, a: int, b: int) -> bool:
@@ -197,7 +197,7 @@ class Registry:
         check_pid(watcher)
         check_pid(target)
         with self._lock:
-            observer = self._living(watcher)
+            observer = self.living(watcher)
             if not observer.spec.receives_system:
                 raise ActorError(
                     f"actor {watcher} cannot receive system messages, so it cannot monitor;"
@@ -224,14 +224,14 @@ class Registry:
         """Put a living actor on the global supervisor's list."""
         check_pid(pid)
         with self._lock:
-            self._registers.watch(GLOBAL, self._living(pid))
+            self._registers.watch(GLOBAL, self.living(pid))
 
     def watch_in(self, path: str, pid: int) -> None:
         """Put a living actor on the list of a path's supervisor."""
         checked_path(path)
         check_pid(pid)
         with self._lock:
-            if not self._registers.watch(path, self._living(pid)):
+            if not self._registers.watch(path, self.living(pid)):
                 raise _no_supervisor(path)
 
     def watch_below(self, prefix: str) -> int:
@@ -280,7 +280,8 @@ class Registry:
         cell = self._table.get(pid)
         return None if cell is None or cell.admission is CLOSED else cell
 
-    def _living(self, pid: int) -> ActorCell:
+    def living(self, pid: int) -> ActorCell:
+        """The cell of an actor that has not ended; ActorDead otherwise. Under the table lock."""
         cell = self._table.get(pid)
         if cell is None or cell.state is DEAD:
             raise ActorDead(f"actor {pid} has ended or never existed")

@@ -30,6 +30,11 @@ Handler = Callable[[Any], Any]
 ASYNC_FLAGS = CO_COROUTINE | CO_ASYNC_GENERATOR
 CAPACITY_MAX = 1 << 40
 BUDGET_MAX = 1 << 30
+POOL_WORKERS_MAX = 1_000_000
+"""Of one `spawn_child_pool`; more at once is a mistyped number."""
+
+FN_WANTED = "fn is a callable that takes the mailbox"
+
 FETCH_TIMEOUT_S = 5.0
 """How long `get_messages` waits for messages on their way; they are there at once unless some
 handler holds the carrier."""
@@ -49,7 +54,11 @@ class PushSpawn(Protocol):
 
 
 class Spawning:
-    """The spawn calls of one runtime. From any thread; none blocks."""
+    """The spawn calls of one runtime. From any thread.
+
+    None blocks but `fetch`, which waits for messages on their way, and the first pull actors
+    that share threads, until these are up.
+    """
 
     def __init__(
         self,
@@ -163,7 +172,7 @@ class Spawning:
     ) -> list[int]:
         """Several children alike; no handler takes the parent's own. All or none."""
         check_pid(parent)
-        whole_number("workers", workers, least=1, most=1_000_000)
+        whole_number("workers", workers, least=1, most=POOL_WORKERS_MAX)
         if handler is None:
             cell = self._table.get(parent)
             if cell is None:
@@ -187,7 +196,7 @@ class Spawning:
 
     def mailbox(self, body: Callable[[Any], Any], budget: int = BUDGET_DEFAULT) -> int:
         """A pull actor."""
-        check_handler(body)
+        check_handler(body, "fn", FN_WANTED)
         spec = self._spec("pull", budget, True, None, True)
         return self._lifecycle.spawn(spec, body, PullRunner(self._pull))
 
@@ -196,7 +205,7 @@ class Spawning:
     ) -> int:
         """A pull actor that ends with its parent."""
         check_pid(parent)
-        check_handler(body)
+        check_handler(body, "fn", FN_WANTED)
         spec = self._spec("pull", budget, True, None, True)
         return self._lifecycle.spawn_child(parent, spec, body, PullRunner(self._pull))
 
@@ -276,22 +285,26 @@ def _clear(kept: list[Any]) -> list[Any]:
     return messages
 
 
-def check_handler(handler: object) -> None:
-    """Raise TypeError unless the handler is an ordinary callable."""
+def check_handler(
+    handler: object,
+    what: str = "handler",
+    wanted: str = "a handler is a callable that takes one message",
+) -> None:
+    """Raise TypeError unless the handler, or what else is called so, is an ordinary callable."""
     code = getattr(handler, "__code__", None)
     if code is not None:
         if not code.co_flags & ASYNC_FLAGS:
             return
     elif not callable(handler):
         raise TypeError(
-            f"a handler is a callable that takes one message, not {handler!r}"
-            f" of type {type(handler).__name__}"
+            f"{wanted}, not {handler!r} of type {type(handler).__name__}"
         )
     elif not _is_async(handler):
         return
     raise TypeError(
-        f"handler {handler!r} is async; Iris calls handlers on greenlets, where `await` has no"
-        " loop. Write a plain function, or bridge to asyncio with iris.interop"
+        f"{what} {handler!r} is async; Iris calls it on greenlets, where `await` has no loop."
+        " Write a plain function; a coroutine can call actors with rt.ask_async and rt.send_async"
+        " (iris.interop)"
     )
 
 

@@ -11,12 +11,12 @@ from typing import Any, Callable, Optional, Protocol, Union
 
 from iris.config import whole_number
 from iris.core.behavior import FIRST_VERSION, Handler, History
-from iris.core.cell import DEAD, ActorCell, control_of
+from iris.core.cell import ActorCell, control_of
 from iris.core.mailbox import CLOSED
 from iris.core.messages import RollbackMarker, SwapMarker
 from iris.core.pid import SLOT_MASK
 from iris.core.table import Table
-from iris.errors import ActorDead, BadInput
+from iris.errors import BadInput
 from iris.run.crash import is_interruption
 from iris.run.delivery import Delivery, check_pid
 from iris.run.log import Log
@@ -25,6 +25,7 @@ from iris.run.spawning import ASYNC_FLAGS, check_handler
 
 Migrate = Optional[Callable[[Any, Any], Any]]
 WHEN = ("order", "now")
+MIGRATE_WANTED = "migrate is a callable that takes the old and the new handler"
 
 
 class Swap(Protocol):
@@ -116,22 +117,24 @@ class Swapping:
 
     def version(self, pid: int) -> int:
         """The number of the latest accepted version; 1 before any swap."""
+        check_pid(pid)
         with self._lock:
-            control = self._living(pid).control
+            control = self._registry.living(pid).control
             history = None if control is None else control.history
             return FIRST_VERSION if history is None else history.version
 
     def roll_back(self, pid: int, steps: int = 1) -> int:
         """Return to an earlier version, in the order of the queue; returns its number."""
+        check_pid(pid)
         whole_number("steps", steps, least=1)
         with self._lock:
-            cell = self._living(pid)
+            cell = self._registry.living(pid)
             history = self._history(cell)
             marker = history.roll_back(steps)
             if marker is None:
                 raise BadInput(
-                    f"actor {pid} has no version {steps} steps back; it remembers"
-                    f" {len(history) - 1}"
+                    f"actor {pid} cannot go {steps} versions back; it remembers"
+                    f" {len(history) - 1} earlier ones"
                 )
             if cell.admission is not CLOSED:
                 self._mark(cell, marker)
@@ -143,6 +146,8 @@ class Swapping:
 
         Returns the `SwapMarker` of the version that is used from now on; None when nothing
         changes, because a later swap has overtaken this one or the migration was refused.
+        `iris.run.turn.make_marked_stride` has the case of a swap without `migrate` in a push
+        actor's lane written out: change both or none.
         """
         control = cell.control
         assert control is not None
@@ -191,13 +196,6 @@ class Swapping:
             control.history = History(cell.handler)
         return control.history
 
-    def _living(self, pid: int) -> ActorCell:
-        check_pid(pid)
-        cell = self._table.get(pid)
-        if cell is None or cell.state is DEAD:
-            raise ActorDead(f"actor {pid} has ended or never existed")
-        return cell
-
 
 def _check(handler: Any, migrate: object, when: object) -> None:
     try:
@@ -208,6 +206,6 @@ def _check(handler: Any, migrate: object, when: object) -> None:
     if migrate is None and when == "order":
         return
     if migrate is not None:
-        check_handler(migrate)
+        check_handler(migrate, "migrate", MIGRATE_WANTED)
     if when not in WHEN:
         raise BadInput(f"when={when!r} is unknown; give {' or '.join(map(repr, WHEN))}")

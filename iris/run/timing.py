@@ -10,7 +10,7 @@ from iris.core.links import loosen, ties_of
 from iris.core.table import Table
 from iris.core.timers import Timer, Timers
 from iris.errors import BadInput
-from iris.run.delivery import Delivery, check_pid
+from iris.run.delivery import Delivery, check_pid, owned
 
 Millis = Union[int, float]
 DELAY_MS_MAX = 1e15
@@ -47,7 +47,9 @@ class Timing:
     def cancel(self, timer_id: int) -> bool:
         """Forget a timer; False when it has fired for the last time or is unknown."""
         if type(timer_id) is not int:
-            raise TypeError(f"a timer's id is the int that planning it gave, not {timer_id!r}")
+            raise TypeError(
+                f"a timer's id is the int that send_after or send_interval gave, not {timer_id!r}"
+            )
         with self._table.lock:
             timer = self._timers.cancel(timer_id)
             if timer is None:
@@ -67,8 +69,7 @@ class Timing:
 
     def _add(self, pid: int, delay_s: float, interval_s: Optional[float], data: Any) -> int:
         check_pid(pid)
-        if isinstance(data, (bytearray, memoryview)):
-            data = bytes(data)
+        data = owned(data)
         with self._table.lock:
             before = self._timers.next
             timer_id = self._timers.add(self._clock() + delay_s, interval_s, pid, data)

@@ -235,7 +235,7 @@ def make_serve(ends: Ends) -> Callable[[ActorCell], bool]:
         if control.marks or control.asks:
             cell.special = True
         items = control.items
-        # Only what is here now: a flood of system messages must not hold the meter.
+        # Only what is here now: a flood of system messages must not hold the thread.
         for _ in range(len(items)):
             item = items.pop(0)
             if type(item) is SwapMarker:

@@ -156,6 +156,6 @@ def _refuse_asyncio() -> None:
     asyncio = sys.modules.get("asyncio.events")
     if asyncio is not None and asyncio._get_running_loop() is not None:
         raise WouldDeadlock(
-            "this call would block the running asyncio loop; call it from a thread"
-            " (asyncio.to_thread)"
+            "this call would block the running asyncio loop; await rt.ask_async or rt.send_async,"
+            " or make the call in a thread (asyncio.to_thread)"
         )

@@ -141,12 +141,12 @@ class SimRuntime(_Driven, Runtime):
         seed: decides which of the ready actors has its turn.
         **options: as for `iris.Runtime`.
 
-    All calls of `Runtime` are there. Those that wait (`join`, `quiesce`, `get_messages`,
-    `ask`, `shutdown`, a send under policy `block`) run the simulation until they have what they
-    wait for, moving the time if need be. Pull actors and the workers of actors with
-    `release_gil` run as greenlets: they may block in a mailbox or in `sleep`, not in the
-    operating system. Nothing takes virtual time by itself, so there is no watchdog for long
-    turns. Environment variables have no effect. Use it from one thread.
+    All calls of `Runtime` but `ask_async` and `send_async` are there. Those that wait (`join`,
+    `quiesce`, `get_messages`, `ask`, `shutdown`, a send under policy `block`) run the simulation
+    until they have what they wait for, moving the time if need be. Pull actors and the workers
+    of actors with `release_gil` run as greenlets: they may block in a mailbox or in `sleep`, not
+    in the operating system. Nothing takes virtual time by itself, so there is no watchdog for
+    long turns. Environment variables have no effect. Use it from one thread.
     """
 
     def __init__(self, seed: int = 0, **options: Any) -> None:

@@ -203,7 +203,7 @@ def test_the_log_says_it_once(caplog: pytest.LogCaptureFixture) -> None:
         for _ in range(3):
             rt.spawn_with_mailbox(lambda mailbox: mailbox.recv())
     assert len(caplog.messages) == 1
-    assert "all 1 threads for pull actors are in use" in caplog.messages[0]
+    assert "no thread is left for pull actors (pull_threads_max=1" in caplog.messages[0]
 
 
 def test_without_a_thread_order_and_count_are_the_same() -> None:
