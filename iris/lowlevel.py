@@ -23,10 +23,15 @@ class PyRuntime(SpawnFacade):
         self._system.facade = self._system.facade or self
 
     def spawn_py_handler(
-        self, handler: Handler, budget: int = BUDGET_DEFAULT, release_gil: bool = False
+        self,
+        handler: Handler,
+        budget: int = BUDGET_DEFAULT,
+        release_gil: bool = False,
+        *,
+        trap_exit: bool = False,
     ) -> int:
         """`Runtime.spawn`: make a push actor."""
-        return self._system.spawning.push(handler, budget, release_gil)
+        return self._system.spawning.push(handler, budget, release_gil, trap_exit=trap_exit)
 
     def spawn_child_py_handler(
         self,
@@ -34,15 +39,19 @@ class PyRuntime(SpawnFacade):
         handler: Handler,
         budget: int = BUDGET_DEFAULT,
         release_gil: bool = False,
+        *,
+        trap_exit: bool = False,
     ) -> int:
         """`Runtime.spawn_child`: make a push actor that ends with its parent."""
-        return self._system.spawning.child(parent, handler, budget, release_gil)
+        return self._system.spawning.child(parent, handler, budget, release_gil, trap_exit)
 
     def spawn_virtual_py_handler(
         self,
         handler: Handler,
         budget: int = BUDGET_DEFAULT,
         idle_timeout_ms: Optional[float] = None,
+        *,
+        trap_exit: bool = False,
     ) -> int:
         """`Runtime.spawn_virtual`: make an actor that begins with its first message."""
-        return self._system.spawning.virtual(handler, budget, idle_timeout_ms)
+        return self._system.spawning.virtual(handler, budget, idle_timeout_ms, trap_exit)

@@ -136,6 +136,8 @@ class SpawnFacade(Facade):
         workers: int,
         budget: int = BUDGET_DEFAULT,
         release_gil: bool = False,
+        *,
+        trap_exit: bool = False,
     ) -> list[int]:
         """Make several children alike, and return their pids.
 
@@ -144,14 +146,16 @@ class SpawnFacade(Facade):
             handler: what each of them runs; None takes the parent's own.
             workers: how many, at least 1.
             budget: messages per turn of each.
-            release_gil: as for `spawn`.
+            release_gil, trap_exit: as for `spawn`.
 
         Raises:
             ActorDead: the parent has ended or is stopping.
             LimitReached: as for `spawn`; those that were made are stopped again.
             TypeError, BadInput, RuntimeClosed: as for `spawn`.
         """
-        return self._system.spawning.pool(parent, handler, workers, budget, release_gil)
+        return self._system.spawning.pool(
+            parent, handler, workers, budget, release_gil, trap_exit
+        )
 
     def watch(self, pid: int) -> None:
         """Put a living actor on the global supervisor's list; see `child_pids`."""

@@ -70,7 +70,7 @@ set_pull_limits(max_threads, strict=False)
 spawn_observed_handler(budget)
 spawn_with_path_observed(budget, path)
 spawn_child_with_mailbox(parent, fn, budget=100)
-spawn_child_pool(parent, handler, workers, budget=100, release_gil=False)
+spawn_child_pool(parent, handler, workers, budget=100, release_gil=False, *, trap_exit=False)
 set_release_gil_limits(max_threads, gil_pool_size)
 set_release_gil_strict(strict)
 spawn_py_handler_bounded(handler, budget, capacity)
@@ -87,9 +87,9 @@ spawn_child_handler_with_budget(parent, handler, budget, release_gil=False, *, t
 """,
     "PyRuntime": COMMON
     + """
-spawn_py_handler(handler, budget, release_gil=False)
-spawn_virtual_py_handler(handler, budget=100, idle_timeout_ms=None)
-spawn_child_py_handler(parent, handler, budget=100, release_gil=False)
+spawn_py_handler(handler, budget, release_gil=False, *, trap_exit=False)
+spawn_virtual_py_handler(handler, budget=100, idle_timeout_ms=None, *, trap_exit=False)
+spawn_child_py_handler(parent, handler, budget=100, release_gil=False, *, trap_exit=False)
 """,
     "PyMailbox": """
 recv(timeout=None)

@@ -169,6 +169,7 @@ class Spawning:
         workers: int,
         budget: int,
         release_gil: bool = False,
+        trap_exit: bool = False,
     ) -> list[int]:
         """Several children alike; no handler takes the parent's own. All or none."""
         check_pid(parent)
@@ -187,7 +188,9 @@ class Spawning:
         made: list[int] = []
         try:
             for _ in range(workers):
-                made.append(self.child(parent, handler, budget, release_gil))  # noqa: PERF401  # What was made is needed after a failure.
+                # One by one: what was made is needed after a failure.
+                pid = self.child(parent, handler, budget, release_gil, trap_exit)
+                made.append(pid)
         except BaseException:
             for pid in made:
                 self._registry.stop(pid)

@@ -302,3 +302,18 @@ def test_an_actor_may_monitor_itself_in_vain_without_harm() -> None:
     rt.monitor(watcher, watcher)
     end(rt, watcher)
     assert not rt.is_alive(watcher)
+
+
+def test_every_way_to_spawn_a_push_actor_can_trap_exits() -> None:
+    rt = SimRuntime()
+    low = rt._inner
+    parent = rt.spawn(len)
+    pids = [
+        *rt.spawn_child_pool(parent, len, 2, trap_exit=True),
+        low.spawn_py_handler(len, trap_exit=True),
+        low.spawn_child_py_handler(parent, len, trap_exit=True),
+        low.spawn_virtual_py_handler(len, trap_exit=True),
+    ]
+    for pid in pids:
+        # An actor that cannot receive system messages is refused as a watcher.
+        assert rt.monitor(pid, parent) > 0
