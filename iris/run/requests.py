@@ -16,7 +16,7 @@ from iris.core.messages import Request
 from iris.core.table import Table
 from iris.core.tally import Fates
 from iris.core.waits import Waits
-from iris.errors import ActorDead, IrisError, LimitReached
+from iris.errors import ActorDead, AskCycle, IrisError, LimitReached
 from iris.run.delivery import Delivery, Seen
 
 _BACK = (Verdict.REFUSED, Verdict.CLOSED, Verdict.REDIRECT)
@@ -143,18 +143,25 @@ class Requests:
         """
         control = cell.control or control_of(cell)
         if not (request.over or request.answered):
-            if request.asker:
-                self._waits.begin_ask(request.asker, cell.pid)
-            control.asked[request] = None
+            # First, so that `release` undoes what a signal handler cuts short.
             request.target = cell
+            if request.asker:
+                try:
+                    self._waits.begin_ask(request.asker, cell.pid)
+                except AskCycle:
+                    request.target = None
+                    raise
+            control.asked[request] = None
 
     def release(self, request: Request) -> None:
         """Nobody owes this answer any more; its asker waits for nobody. Under the table lock."""
-        cell, request.target = request.target, None
+        cell = request.target
         if cell is not None:
             # Only then: an asker that was told before may wait for somebody else by now.
-            self._waits.end(request.asker)
             cell.control.asked.pop(request, None)
+            self._waits.end(request.asker)
+            # Last: what a signal handler cuts short is done again by the next who releases.
+            request.target = None
 
     def fail(self, request: Request, error: IrisError) -> None:
         """No answer will come: tell the asker, and release it for good."""
@@ -176,6 +183,14 @@ class Requests:
 
     def withdraw(self, request: Request) -> None:
         """The asker has given up: a request that stands in a line leaves it."""
+        try:
+            self._withdraw(request)
+        except BaseException:
+            # A signal handler raised in between, and nobody else would do it.
+            self._withdraw(request)
+            raise
+
+    def _withdraw(self, request: Request) -> None:
         with self._lock:
             cell = request.target
             bound = None if cell is None else cell.admission

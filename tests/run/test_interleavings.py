@@ -725,6 +725,38 @@ def a_question_is_dropped(world: World) -> Callable[[], None]:
     return answered(world, answers, [1], ["LimitReached"])
 
 
+def an_asker_is_cut_short(world: World) -> Callable[[], None]:
+    """By a signal handler that raises; whoever asks next is answered all the same."""
+    pid, first, then = echoes(world), [], []
+    world.thread("a", asks(world, pid, 1, first), may_be_interrupted=True)
+
+    def check() -> None:
+        assert first in ([], [1], ["AskTimeout"])
+        assert world.waits == {}
+        cell = world.table.get(pid)
+        assert cell.control is None or (cell.control.asks, cell.control.asked) == (0, {})
+        assert then == []
+
+    return check
+
+
+def a_settler_is_cut_short(world: World) -> Callable[[], None]:
+    """The asker does not wait for ever; what it is told may be the answer or that it is late."""
+    kept: list[Any] = []
+    answers: list[Any] = []
+    pid = world.system.spawning.push(
+        world.handler(act=lambda message: kept.append(world.iris.context.current().reply_to))
+    )
+
+    def answer() -> None:
+        world.wait(lambda: bool(kept))
+        world.system.asking.reply("there", to=kept[0])
+
+    world.thread("a", asks(world, pid, 1, answers))
+    world.thread("b", answer, may_be_interrupted=True)
+    return answered(world, answers, ["there"])
+
+
 def a_pull_actor_is_asked(world: World) -> Callable[[], None]:
     answers: list[Any] = []
 
@@ -948,6 +980,8 @@ def bug(scenario: Scenario, preemptions: int, reason: str) -> Any:
         (a_full_mailbox_is_asked, 1),
         (a_question_is_dropped, 1),
         (a_pull_actor_is_asked, 1),
+        (an_asker_is_cut_short, 1),
+        (a_settler_is_cut_short, 0),
         (an_actor_has_a_worker_of_its_own, 1),
         (two_workers_share_an_actor, 2),
         (a_worker_is_busy_elsewhere, 1),
