@@ -221,6 +221,10 @@ class Bound:
             evicted, self._evicted = self._evicted, []
             return evicted
 
+    def evicted_requests(self) -> int:
+        """How many questions are among those that `take_evicted` will give."""
+        return sum(type(message) is Request for message in self._evicted)
+
     def mark(self, lane: deque[Any], marker: Marker) -> None:
         """Append a marker, whatever the capacity."""
         with self.lock:

@@ -248,7 +248,13 @@ class Delivery:
         self.poke(cell)
         if verdict is Verdict.EVICTED:
             assert type(admission) is Bound
-            for dropped in admission.take_evicted():
+            with self._table.lock:
+                # In one step with the count of questions, see `found_nothing`.
+                evicted = admission.take_evicted()
+                for dropped in evicted:
+                    if type(dropped) is Request:
+                        control_of(cell).asks -= 1
+            for dropped in evicted:
                 fates.dropped_old.add()
                 self._undelivered.dropped(cell.pid, unwrapped(dropped))
                 if type(dropped) is Request:

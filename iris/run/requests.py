@@ -203,7 +203,6 @@ class Requests:
 
     def dropped(self, cell: ActorCell, request: Request) -> None:
         """A full mailbox has dropped the question for a newer message."""
-        self._take_back(cell, request)
         self.fail(request, _full(cell.pid))
 
 

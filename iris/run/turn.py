@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Callable, Protocol, Union
 
 from iris.core.cell import DEAD, STOPPING, ActorCell
-from iris.core.mailbox import Lock
+from iris.core.mailbox import Bound, Lock
 from iris.core.messages import (
     EndMarker,
     FenceMarker,
@@ -217,7 +217,10 @@ def found_nothing(cell: ActorCell, lock: Lock) -> None:
     if cell.control is not None and cell.control.asks:
         with lock:
             if not cell.user:
-                cell.control.asks = 0
+                admission = cell.admission
+                # Those that were dropped for newer messages are still to be taken off.
+                left = admission.evicted_requests() if type(admission) is Bound else 0
+                cell.control.asks = left
 
 
 def make_serve(ends: Ends) -> Callable[[ActorCell], bool]:
