@@ -66,7 +66,7 @@ class Swapping:
         # Gives an actor a new handler; False when it has ended or is stopping.
 
     def _make_swap(self) -> Swap:
-        """Build `swap`. A closure, written out: that is worth 200 ns of some 700 a swap."""
+        """Build `swap`. A closure, as `send` is."""
         slots, lock, mark, poke = self._table.slots, self._lock, self._mark, self._delivery.poke
 
         def swap(
@@ -146,8 +146,6 @@ class Swapping:
 
         Returns the `SwapMarker` of the version that is used from now on; None when nothing
         changes, because a later swap has overtaken this one or the migration was refused.
-        `iris.run.turn.make_marked_stride` has the case of a swap without `migrate` in a push
-        actor's lane written out: change both or none.
         """
         control = cell.control
         assert control is not None

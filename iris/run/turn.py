@@ -287,14 +287,7 @@ def make_marked_stride(ends: Ends, lock: Lock) -> Callable[[ActorCell, list[Any]
                         break
                     continue
                 passed += 1
-                if type(item) is SwapMarker and item.migrate is None:
-                    # `Swapping.apply`, written out for the plain case: half of a swap's cost.
-                    history = control.history
-                    assert history is not None
-                    if item.order > history.reached:
-                        history.reached = item.order
-                        cell.handler = item.handler
-                elif isinstance(item, (SwapMarker, RollbackMarker)):
+                if isinstance(item, (SwapMarker, RollbackMarker)):
                     ends.apply_swap(cell, item)
                 elif type(item) is FenceMarker:
                     item.reached()

@@ -129,7 +129,7 @@ MODELLED = {
     "iris.run.lifecycle:Lifecycle.request_stop": "e8e05817",
     "iris.run.push:PushRunner.__init__": "868e495d",
     "iris.run.turn:make_long_turn.long_turn": "9459f641",
-    "iris.run.turn:make_marked_stride.marked_stride": "15554ddc",
+    "iris.run.turn:make_marked_stride.marked_stride": "8e30e80e",
     "iris.run.turn:make_serve.serve": "802f7bc4",
     "iris.run.turn:make_slice.run_slice": "dcebe8a5",
 }
