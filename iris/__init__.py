@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 from iris._version import __version__, version
 
 if TYPE_CHECKING:
+    from iris.core.childspec import ChildSpec, SupervisorSpec
     from iris.core.letters import DeadLetter
     from iris.core.longturns import LongTurn
     from iris.core.messages import ExitReason, LetterReason, PySystemMessage
+    from iris.core.supervision import ChildReport
     from iris.errors import (
         ActorCrash,
         ActorDead,
@@ -31,13 +33,16 @@ if TYPE_CHECKING:
         IrisError,
         LimitReached,
         RuntimeClosed,
+        StartFailed,
         WouldDeadlock,
     )
     from iris.interop.buffers import allocate_buffer
     from iris.lowlevel import PyRuntime
     from iris.run.context import current, pause, reply
     from iris.run.pullbox import PyMailbox
+    from iris.run.supervising import ChildInfo
     from iris.runtime import Runtime
+    from iris.supervisor import Supervisor
     from iris.work import deserialize_args, serialize_args, spawn_child_pool
 
 __all__ = [
@@ -48,6 +53,9 @@ __all__ = [
     "AskCycle",
     "AskTimeout",
     "BadInput",
+    "ChildInfo",
+    "ChildReport",
+    "ChildSpec",
     "DeadLetter",
     "ExitReason",
     "InternalError",
@@ -60,6 +68,9 @@ __all__ = [
     "PySystemMessage",
     "Runtime",
     "RuntimeClosed",
+    "StartFailed",
+    "Supervisor",
+    "SupervisorSpec",
     "WouldDeadlock",
     "__version__",
     "allocate_buffer",
@@ -73,6 +84,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ChildInfo": "iris.run.supervising",
+    "ChildReport": "iris.core.supervision",
+    "ChildSpec": "iris.core.childspec",
     "DeadLetter": "iris.core.letters",
     "ExitReason": "iris.core.messages",
     "LetterReason": "iris.core.messages",
@@ -81,6 +95,8 @@ _HOMES = {
     "PyRuntime": "iris.lowlevel",
     "PySystemMessage": "iris.core.messages",
     "Runtime": "iris.runtime",
+    "Supervisor": "iris.supervisor",
+    "SupervisorSpec": "iris.core.childspec",
     "allocate_buffer": "iris.interop.buffers",
     "current": "iris.run.context",
     "deserialize_args": "iris.work",

@@ -20,7 +20,7 @@ from iris.core.names import Names
 from iris.core.paths import Paths
 from iris.core.pid import GENERATION_MAX
 from iris.core.runqueue import RunQueue
-from iris.core.supervision import Registers
+from iris.core.supervision import Groups
 from iris.core.table import Table
 from iris.core.tally import Fates
 from iris.core.timers import Timers
@@ -41,6 +41,7 @@ from iris.run.closing import Closing
 from iris.run.context import Place
 from iris.run.crew import Workroom, Workshop
 from iris.run.delivery import Delivery
+from iris.run.factories import Factories
 from iris.run.hub import GeventHub, leave_hub, prepare, start_hub_thread
 from iris.run.lazy import LazyRunner
 from iris.run.lifecycle import Lifecycle
@@ -52,7 +53,10 @@ from iris.run.pull import PullShared
 from iris.run.push import PushRunner
 from iris.run.registry import Registry
 from iris.run.requests import Requests
+from iris.run.restarting import Restarting
 from iris.run.spawning import Spawning
+from iris.run.supervising import Supervising
+from iris.run.supervisor import Authority
 from iris.run.swapping import Swapping
 from iris.run.threads import Threads, WorkerThreads
 from iris.run.timing import Timing
@@ -97,13 +101,14 @@ class System:
     registry: Registry
     snapshot: Snapshot
     spawning: Spawning
+    supervising: Supervising
     swapping: Swapping
     timing: Timing
     undelivered: Undelivered
 
     PARTS = (
         "aio", "asking", "blocking", "bounds", "buffers", "hooks", "lodging", "registry",
-        "snapshot", "spawning", "swapping", "timing", "undelivered",
+        "snapshot", "spawning", "supervising", "swapping", "timing", "undelivered",
     )  # fmt: skip
 
     def __init__(self, config: Config) -> None:
@@ -231,7 +236,7 @@ def assemble(
     table = system.table = Table(generator.randint(1, GENERATION_MAX), lock)
     fates, timers, log = Fates(lock), Timers(), Log()
     hooks = Hooks(log.hook_raised)
-    names, paths, registers, monitors = Names(), Paths(), Registers(), Monitors()
+    names, paths, groups, monitors = Names(), Paths(), Groups(), Monitors()
     waits = Waits()
     carrier = system.carrier = Carrier(runqueue, timers, clock, slice_s, log.failed)
     undelivered = system.undelivered = Undelivered(
@@ -245,11 +250,11 @@ def assemble(
     requests = Requests(table, delivery, waits, fates)
     delivery.request_dropped = requests.dropped
     lifecycle = Lifecycle(
-        table, delivery, requests, fates, names, paths, timers, registers, monitors, hooks,
-        log, undelivered, config.shutdown_timeout_s,
+        table, delivery, requests, fates, names, paths, timers, monitors, hooks, log, undelivered,
+        config.shutdown_timeout_s,
     )  # fmt: skip
     undelivered.closing = lambda: lifecycle.closing
-    registry = Registry(table, names, paths, registers, monitors, waits, lifecycle, delivery)
+    registry = Registry(table, names, paths, monitors, waits, lifecycle, delivery)
     swapping = Swapping(table, delivery, registry, log, system.check_open)
     timing = Timing(table, timers, delivery, clock, carrier.wake)
 
@@ -296,10 +301,22 @@ def assemble(
     system.bounds, system.delivery, system.hooks = Bounds(table), delivery, hooks
     system.registry, system.swapping, system.timing = registry, swapping, timing
     system.buffers = Buffers(delivery.send_uncopied)
-    system.snapshot = Snapshot(table, fates, lifecycle.orphans, handled, pulled)
     system.spawning = Spawning(
         lifecycle, table, delivery, registry, push, pull, lazy, blocking
     )  # fmt: skip
+    restarting = Restarting()
+    authority = Authority(
+        table, lifecycle, restarting, groups, Factories(shop), hooks, log, clock,
+        generator.random, carrier.post, lambda delay_s, call: carrier.later(delay_s, call),
+    )  # fmt: skip
+    supervising = system.supervising = Supervising(
+        table, groups, authority, lifecycle, registry, system.spawning, clock
+    )
+    authority.spawn, authority.spawn_group = system.spawning.supervised, supervising.make_nested
+    system.snapshot = Snapshot(
+        table, fates, lifecycle.orphans, handled, pulled, lambda: authority.restarts
+    )
+    lifecycle.on_end, lifecycle.ends_children = authority.ended, authority.ends_children
     system.closing = Closing(
         table, fates, lifecycle, carrier, pulled, pull.interrupt_stopping, blocking.idle, overflow,
         clock, runtime, system.closed,

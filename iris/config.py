@@ -15,6 +15,17 @@ from iris.errors import BadInput
 BUDGET_DEFAULT = 100
 """Messages per turn when `spawn` is not told otherwise, the seed API's value."""
 
+BUDGET_MAX = 1 << 30
+CAPACITY_MAX = 1 << 40
+"""Larger ones are mistyped numbers."""
+
+CHILD_TIMEOUT_MOST_S = 1e6
+"""Of the end of a supervised child: eleven days. Timers of the event loop bear no infinity."""
+
+FACTORY_THREADS_MAX = 16
+"""Threads for factories of supervisors at a time. Most wait for something else to come back, and
+one that never returns should not hold up the restarts of others."""
+
 PATH_BYTES_MAX = 1024
 """A path is a key in a tree and a field of wire frames, so it has to stay short."""
 

@@ -4,8 +4,8 @@ The caller made a mistake (`BadInput`, which is also a `ValueError`, and plain
 `TypeError`), the actor is not there (`ActorError`, `ActorDead`), the runtime is gone
 (`RuntimeClosed`), a limit of the node is met (`LimitReached`), waiting would never end
 (`WouldDeadlock`, `AskCycle`) or has been too long (`AskTimeout`), the actor declares
-itself broken (`ActorCrash`) or was stopped (`ActorStopped`), or Iris itself is broken
-(`InternalError`).
+itself broken (`ActorCrash`) or was stopped (`ActorStopped`), a supervisor cannot start its
+children (`StartFailed`), or Iris itself is broken (`InternalError`).
 Nothing in Iris decides by the text of an error; a code path that has to tell two
 errors apart gets two classes.
 """
@@ -24,6 +24,7 @@ __all__ = [
     "IrisError",
     "LimitReached",
     "RuntimeClosed",
+    "StartFailed",
     "WouldDeadlock",
 ]
 
@@ -46,6 +47,10 @@ class ActorDead(ActorError):
 
 class LimitReached(IrisError):
     """A limit of the node or of the process is met; the message names it and how to raise it."""
+
+
+class StartFailed(IrisError):
+    """A supervisor or one of its children could not be started; the cause is `__cause__`."""
 
 
 class RuntimeClosed(IrisError):

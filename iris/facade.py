@@ -7,6 +7,7 @@ Those that send are in `iris.messaging`, those that spawn in `iris.spawns`.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Callable, Optional
 
 from iris.core.letters import DeadLetter
@@ -158,44 +159,130 @@ class Facade(MessageFacade):
         """The living actors with a path exactly one level below `prefix`, each once."""
         return self._system.registry.list_children_direct(prefix)
 
-    # -- supervisors' lists ------------------------------------------------------------------
+    # -- supervisors -------------------------------------------------------------------------
+
+    def supervise_with_factory(
+        self, pid: int, factory: Callable[[], int], strategy: str = "restartone"
+    ) -> None:
+        """Have the global supervisor replace an actor by a new one whenever it ends.
+
+        Args:
+            pid: a living actor. Its queue expires with it; the new actor has a new pid.
+            factory: called with nothing; makes an actor and returns its pid. It runs on a thread
+                of its own and may block. If it raises, or returns something else, that counts
+                as a failed restart.
+            strategy: what else is restarted: `restartone` nothing; `restartall` all actors on
+                this list that have a factory; `restartrest` those that came to it later. In any
+                letter case. Those that run are stopped first, the youngest first.
+
+        Raises:
+            ActorDead: the actor has ended.
+            TypeError, BadInput: no factory, an unknown strategy; it has a factory already on
+                another supervisor's list. On the same list, this call changes both.
+            RuntimeClosed: after shutdown.
+
+        A restart waits a random time of up to 10 ms, doubled with each failure in a row, up to
+        10 s. An actor that ends more than 3 times within 5 s is given up. `stop` restarts too;
+        call `unsupervise` before it to end an actor for good.
+
+        From any thread and handler; does not wait.
+        """
+        self._system.supervising.supervise(pid, factory, strategy)
+
+    def path_supervise_with_factory(
+        self, path: str, pid: int, factory: Callable[[], int], strategy: str = "restartone"
+    ) -> None:
+        """`supervise_with_factory` on the list of a path's supervisor, which is made if need be.
+
+        Args:
+            path: whose supervisor. The new actor gets no path but what the factory gives it.
+            pid, factory, strategy: as for `supervise_with_factory`.
+        """
+        self._system.supervising.supervise_in(path, pid, factory, strategy)
+
+    def watch(self, pid: int, strategy: str = "restartone") -> None:
+        """Put a living actor on the global supervisor's list, without restarting it.
+
+        Args:
+            pid: the actor. It leaves the list when it ends; an observer of the list is told.
+            strategy: what its end does to others, as for `supervise_with_factory`.
+
+        Raises:
+            ActorDead: the actor has ended. TypeError, BadInput: an unknown strategy.
+        """
+        self._system.supervising.watch(pid, strategy)
+
+    def unsupervise(self, pid: int) -> bool:
+        """Take an actor off the lists of all supervisors: it lives on and is not restarted.
+
+        Args:
+            pid: the actor; or the last pid of one that the global or a path's supervisor is
+                about to replace, and then it is not replaced.
+
+        Returns:
+            False when no supervisor had it.
+
+        The child of a `Supervisor` still ends with it. From any thread; does not wait.
+        """
+        return self._system.supervising.unsupervise(pid)
+
+    def observe_supervisor(self, observer: Optional[int], path: Optional[str] = None) -> None:
+        """Have an actor told of what happens to the children of a supervisor.
+
+        It gets one EXIT for each that ends, and one HOT_SWAP for each whose handler is swapped.
+
+        Args:
+            observer: an observed actor, a pull actor, or one spawned with `trap_exit=True`. It
+                takes the place of the one before; None tells nobody.
+            path: whose supervisor; None is the global one. A `Supervisor` is given its observer
+                when it is made.
+
+        Raises:
+            ActorDead: the observer has ended. ActorError: it cannot receive system messages.
+            BadInput: there is no supervisor for this path.
+        """
+        self._system.supervising.observe(observer, path)
 
     def watch_path(self, prefix: str) -> int:
         """Put the present direct children of a path on the global supervisor's list.
 
         Returns:
-            How many there were.
+            How many.
         """
-        return self._system.registry.watch_below(prefix)
+        return self._system.supervising.watch_below(prefix)
 
     def child_pids(self) -> list[int]:
         """The living actors on the global supervisor's list."""
-        return self._system.registry.supervised()
+        return self._system.supervising.pids()
 
     def children_count(self) -> int:
         """How many actors are on the global supervisor's list."""
-        return len(self._system.registry.supervised())
+        return len(self._system.supervising.pids())
 
     def create_path_supervisor(self, path: str) -> bool:
         """Make a supervisor for a path; False when there is one."""
-        return self._system.registry.create_supervisor(path)
+        return self._system.supervising.create(path)
 
     def remove_path_supervisor(self, path: str) -> bool:
         """Remove the supervisor of a path, its actors live on; False when there is none."""
-        return self._system.registry.remove_supervisor(path)
+        return self._system.supervising.remove(path)
 
     def path_supervisor_watch(self, path: str, pid: int) -> None:
-        """Put a living actor on the list of a path's supervisor.
+        """Put a living actor on the list of a path's supervisor, without restarting it.
 
         Raises:
             BadInput: there is no supervisor for this path.
             ActorDead: the actor has ended.
         """
-        self._system.registry.watch_in(path, pid)
+        self._system.supervising.watch_in(path, pid)
 
     def path_supervisor_children(self, path: str) -> list[int]:
         """The living actors on the list of a path's supervisor; BadInput when there is none."""
-        return self._system.registry.supervised_in(path)
+        return self._system.supervising.pids_in(path)
+
+    def _driving(self) -> AbstractContextManager[None]:
+        """Around calls that wait; a simulated runtime has to run meanwhile."""
+        return nullcontext()
 
     # -- behaviour -------------------------------------------------------------------------------
 
@@ -439,15 +526,16 @@ class Facade(MessageFacade):
         return self._system.closing.shutdown(timeout_s)
 
     def add_hook(self, point: str, call: Callable[..., Any]) -> None:
-        """Have a function called at a point: exit, orphan, error, undelivered or long_turn.
+        """Have a function called at a point, such as "exit".
 
         Args:
             point: "exit" calls it with (pid, ending), where `ending` has `reason`, `by` and
                 `metadata`; "orphan" with (pid); "error" with (exception); "undelivered" with a
-                `DeadLetter`; "long_turn" with a `LongTurn`.
+                `DeadLetter`; "long_turn" with a `LongTurn`; "restart" and "give_up" with a
+                `ChildReport`, when a supervised child was restarted or has used up its restarts.
             call: quick and without raising. It runs where the thing happens; at "undelivered"
-                soon after that in the runtime's hub, where it must not wait, and at "long_turn"
-                in a thread of its own.
+                soon after that in the runtime's hub, where it must not wait, as at "restart" and
+                "give_up"; at "long_turn" in a thread of its own.
 
         Raises:
             BadInput: there is no such point.

@@ -156,7 +156,3 @@ class SpawnFacade(Facade):
         return self._system.spawning.pool(
             parent, handler, workers, budget, release_gil, trap_exit
         )
-
-    def watch(self, pid: int) -> None:
-        """Put a living actor on the global supervisor's list; see `child_pids`."""
-        self._system.registry.watch(pid)

@@ -50,6 +50,7 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
 
 STARTING = State.STARTING
 ALIVE = State.ALIVE
+RESTARTING = "x"
 DEAD = State.DEAD
 STOPPING = State.STOPPING
 
@@ -133,6 +134,7 @@ class Ties:
     """
 
     __slots__ = (
+        "charge",
         "children",
         "ending",
         "joiners",
@@ -142,7 +144,8 @@ class Ties:
         "parent",
         "paths",
         "pending_end",
-        "supervisors",
+        "places",
+        "renewal",
         "timers",
         "watched_by",
         "watching",
@@ -160,8 +163,11 @@ class Ties:
         self.timers: dict[int, None] = {}
         self.joiners: list[Callable[[], Any]] = []
         # Called once each when the actor is gone, after its pid is retired.
-        self.supervisors: dict[str, None] = {}
-        # The path supervisors ("" is the global one) that list this actor.
+        self.places: list[Any] = []
+        # The places that it fills under supervisors, each an `iris.core.supervision.Child`.
+        self.renewal: Any = None
+        self.charge: Any = None
+        # The `iris.core.supervision.Group` of which this actor is the supervisor, or None.
         self.kept: Optional[list[Any]] = None
         # What an observed actor has received and nobody has fetched.
         self.ending: Optional[Ending] = None

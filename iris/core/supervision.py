@@ -1,67 +1,244 @@
-"""Which actors stand under which supervisor: bookkeeping, without effects.
+"""Who stands under which supervisor: bookkeeping, without effects.
 
-There is one global supervisor and one for each path for which one was created. They list
-living actors in the order in which these were given to them. Changed under the table lock.
+A supervisor is a `Group`; each child fills a place in it, a `Child`, which stays when the
+actor in it is replaced. There is one global group, one for each path for which one was
+created, and one for each `iris.Supervisor`, which hangs on the ties of its cell. What is read
+by callers (who is listed) changes under the table lock; what the authority alone needs
+(phases, rounds) is touched in its hub only.
 """
 
 from __future__ import annotations
 
-from typing import Optional
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Callable, Optional, Union
 
 from iris.core.book import strike
-from iris.core.cell import ActorCell
+from iris.core.cell import DEAD, ActorCell
+from iris.core.childspec import BACKOFF_MS, MAX_RESTARTS, WITHIN_S, AnySpec
 from iris.core.links import loosen, ties_of
+from iris.core.messages import ExitReason
+from iris.core.restart import Intensity, Restart, Strategy
 
 GLOBAL = ""
 """The key of the global supervisor; a path starts with a slash, so it cannot collide."""
 
+STOP_TIMEOUT_S = 5.0
+"""How long a child of the global or a path's supervisor may take to end for a sibling."""
 
-class Registers:
-    """The lists of supervised actors of one runtime."""
+PidFactory = Callable[[], int]
 
-    __slots__ = ("_lists",)
+
+class Phase(Enum):
+    """What the authority knows of a child."""
+
+    __hash__ = object.__hash__
+
+    UP = "up"
+    """An actor fills the place and runs."""
+    ENDING = "ending"
+    """It was asked to end, or to come to rest."""
+    REST = "at rest"
+    """Its actor is at rest and waits for a new handler."""
+    MAKING = "making"
+    """Its factory is being called."""
+    DOWN = "down"
+    """Nobody fills the place."""
+
+
+class Child:
+    """One place under a supervisor, and who fills it.
+
+    Args:
+        group: the supervisor.
+        id: what it is called there.
+        make: a spec, a factory that returns pids, or None for one that is watched only.
+        strategy: who is restarted with it.
+        restart: after which ends.
+        shutdown_timeout_s: how long it may take to end.
+    """
+
+    __slots__ = (
+        "cell", "failures", "group", "id", "intensity", "make", "order", "phase", "pid", "reason",
+        "restart", "restarts", "round", "shutdown_timeout_s", "started_s", "strategy", "timer", "wanted",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        group: Group,
+        id: str,  # noqa: A002  # The word of the public API.
+        make: Union[None, PidFactory, AnySpec],
+        strategy: Strategy,
+        restart: Restart,
+        shutdown_timeout_s: float,
+    ) -> None:
+        self.group: Optional[Group] = group
+        # None once it was struck off; whatever is still under way for it then comes to nothing.
+        self.id = id
+        self.make = make
+        self.strategy = strategy
+        self.restart = restart
+        self.shutdown_timeout_s = shutdown_timeout_s
+        self.order = 0
+        self.cell: Optional[ActorCell] = None
+        # Under the table lock. Invariant: this child is in the places of its cell's ties.
+        self.pid = 0
+        # The latest actor's, also when it has ended.
+        self.phase = Phase.DOWN
+        self.intensity: Optional[Intensity] = None
+        # Its own window of restarts; with a `Supervisor` all children share that of the group.
+        self.failures = 0
+        # In a row; they make the pauses longer.
+        self.restarts = 0
+        self.reason: Optional[ExitReason] = None
+        # How its latest actor has ended; None while one lives, and when it ended for a sibling.
+        self.started_s = 0.0
+        self.round: Any = None
+        # The restart that it is part of.
+        self.timer: Any = None
+        # Runs while it is ENDING.
+        self.wanted = True
+        # False from its removal on: it is ended and does not come back.
+
+
+class Group:
+    """A supervisor, as far as its children are concerned.
+
+    Args:
+        key: "" for the global one, the path, or what a `Supervisor` is called in reports.
+        cell: the actor that a `Supervisor` is; None for the others, which cannot end.
+        max_restarts, within_s: how many restarts are allowed.
+        backoff_s: bounds of the pauses before them.
+        observer: pid of the actor that is told of ends and swaps; 0 for nobody.
+    """
+
+    __slots__ = (
+        "_last", "backoff_s", "by_id", "cell", "children", "hurried", "intensity", "key",
+        "max_restarts", "observer", "over", "strategy", "within_s",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        key: str,
+        cell: Optional[ActorCell] = None,
+        strategy: Strategy = Strategy.ONE,
+        max_restarts: int = MAX_RESTARTS,
+        within_s: float = WITHIN_S,
+        backoff_s: tuple[float, float] = (BACKOFF_MS[0] / 1000, BACKOFF_MS[1] / 1000),
+        observer: int = 0,
+    ) -> None:
+        self.key = key
+        self.cell = cell
+        self.strategy = strategy
+        self.max_restarts = max_restarts
+        self.within_s = within_s
+        self.backoff_s = backoff_s
+        self.observer = observer
+        self.children: dict[int, Child] = {}
+        # By order of start; a replaced actor keeps the place.
+        self.by_id: dict[str, Child] = {}
+        # Only of a `Supervisor`: elsewhere children have no ids of their own.
+        self._last = 0
+        self.intensity = None if cell is None else Intensity(max_restarts, within_s)
+        self.over = False
+        # True from the end of the supervisor on: nothing is restarted.
+        self.hurried = False
+        # True when the time for that end is over: nobody is waited for.
+
+    def add(self, child: Child) -> None:
+        """Give a new child the last place. Under the table lock."""
+        self._last += 1
+        child.order = self._last
+        self.children[child.order] = child
+        if self.cell is not None:
+            self.by_id[child.id] = child
+
+    def strike(self, child: Child) -> None:
+        """Take a child off for good; the actor lives on. Under the table lock."""
+        child.group = None
+        strike(self.children, child.order)
+        if self.cell is not None:
+            strike(self.by_id, child.id)
+        vacate(child)
+
+    def window(self, child: Child) -> Intensity:
+        """Where the restarts of this child are counted."""
+        if self.intensity is not None:
+            return self.intensity
+        if child.intensity is None:
+            child.intensity = Intensity(self.max_restarts, self.within_s)
+        return child.intensity
+
+    def pids(self) -> list[int]:
+        """The living actors, in the order of their start. Under the table lock."""
+        cells = [child.cell for child in self.children.values()]
+        return [cell.pid for cell in cells if cell is not None and cell.state is not DEAD]
+
+
+def fill(child: Child, cell: ActorCell) -> None:
+    """An actor takes the place. Under the table lock."""
+    child.cell = cell
+    child.pid = cell.pid
+    ties_of(cell).places.append(child)
+
+
+def vacate(child: Child) -> None:
+    """The actor leaves the place. Under the table lock."""
+    cell, child.cell = child.cell, None
+    if cell is not None and cell.ties is not None:
+        cell.ties.places.remove(child)
+        loosen(cell)
+
+
+def places_of(cell: ActorCell) -> list[Child]:
+    """The places that an actor fills. Under the table lock."""
+    return [] if cell.ties is None else list(cell.ties.places)
+
+
+class Groups:
+    """The global supervisor and those of paths. Changed under the table lock."""
+
+    __slots__ = ("_groups", "waiting")
 
     def __init__(self) -> None:
-        self._lists: dict[str, dict[int, ActorCell]] = {GLOBAL: {}}
+        self._groups: dict[str, Group] = {GLOBAL: Group(GLOBAL)}
+        self.waiting: dict[int, Child] = {}
+        # Places that wait for a restart, by the pid of the actor that has ended there.
 
     def create(self, key: str) -> bool:
         """Make a supervisor; False when it is there already."""
-        if key in self._lists:
+        if key in self._groups:
             return False
-        self._lists[key] = {}
+        self._groups[key] = Group(key)
         return True
 
-    def remove(self, key: str) -> bool:
-        """Remove a supervisor, its actors live on; False when there is none."""
-        cells = self._lists.pop(key, None)
-        if cells is None:
-            return False
-        for cell in cells.values():
-            if cell.ties is not None:
-                strike(cell.ties.supervisors, key)
-                loosen(cell)
-        return True
+    def remove(self, key: str) -> Optional[Group]:
+        """Remove a supervisor and return it; None when there is none."""
+        return self._groups.pop(key, None)
 
-    def watch(self, key: str, cell: ActorCell) -> bool:
-        """Put an actor on a supervisor's list; False when there is no such supervisor."""
-        cells = self._lists.get(key)
-        if cells is None:
-            return False
-        cells[cell.pid] = cell
-        ties_of(cell).supervisors[key] = None
-        return True
+    def get(self, key: str) -> Optional[Group]:
+        """The supervisor with this key."""
+        return self._groups.get(key)
 
-    def pids(self, key: str) -> Optional[list[int]]:
-        """The pids on a supervisor's list; None when there is no such supervisor."""
-        cells = self._lists.get(key)
-        return None if cells is None else list(cells)
 
-    def forget(self, cell: ActorCell) -> None:
-        """Take an ended actor off every list."""
-        if cell.ties is None:
-            return
-        for key in cell.ties.supervisors:
-            cells = self._lists.get(key)
-            if cells is not None:
-                strike(cells, cell.pid)
-        cell.ties.supervisors.clear()
+@dataclass(frozen=True)
+class ChildReport:
+    """What became of a supervised child; what the hooks `restart` and `give_up` are called with."""
+
+    supervisor: str
+    """The id or name of the supervisor, its path, or "" for the global one."""
+
+    child: str
+    """The id of the child; of those that were supervised by pid, the first pid in words."""
+
+    pid: int
+    """The actor now; after a give-up the last one."""
+
+    previous_pid: int
+    """The actor before. The same for a restart in place."""
+
+    reason: Optional[ExitReason]
+    """How it had ended; None when it was restarted for a sibling, or its factory has failed."""
+
+    restarts: int
+    """How often this child was restarted so far."""

@@ -11,7 +11,7 @@ from typing import Any, Callable
 
 from iris.errors import BadInput
 
-POINTS = ("exit", "orphan", "error", "undelivered", "long_turn")
+POINTS = ("exit", "orphan", "error", "undelivered", "long_turn", "restart", "give_up")
 
 
 class Hooks:
@@ -22,6 +22,8 @@ class Hooks:
         orphan: (pid); an actor could not be ended and was given up.
         error: (exception); something failed in Iris itself.
         undelivered: (`DeadLetter`); soon after, in the runtime's hub and never inside the send.
+        restart: (`ChildReport`); a supervised child was restarted. In the runtime's hub.
+        give_up: (`ChildReport`); a supervised child has used up its restarts. In the hub, too.
         long_turn: (`LongTurn`); in the thread of the watchdog, while the turn goes on.
 
     Args:

@@ -23,6 +23,7 @@ class Snapshot:
         orphans: actors that were given up while their code runs on.
         carried: gives how many messages the actors of the carrier and the workers have handled.
         pulled: gives (messages taken, cell) of each living pull actor.
+        restarts: how often supervisors have restarted a child.
     """
 
     def __init__(
@@ -32,12 +33,14 @@ class Snapshot:
         orphans: dict[int, ActorCell],
         carried: Callable[[], int],
         pulled: Callable[[], Iterable[tuple[int, ActorCell]]],
+        restarts: Callable[[], int],
     ) -> None:
         self._table = table
         self._fates = fates
         self._orphans = orphans
         self._carried = carried
         self._pulled = pulled
+        self._restarts = restarts
 
     def stats(self) -> dict[str, int]:
         """Totals since the start of the runtime, and what is the case now."""
@@ -78,4 +81,5 @@ class Snapshot:
             "actors": spawned - ended,
             "spawned": spawned,
             "ended": ended,
+            "restarts": self._restarts(),
         }

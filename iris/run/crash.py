@@ -27,18 +27,22 @@ def is_interruption(error: BaseException) -> bool:
 def _report(error: BaseException, kind: str, size: Any) -> dict[str, Any]:
     """The metadata of a Panic or Crash. Never the message itself: it may be secret or huge."""
     try:
-        text = str(error)
-    except BaseException as second:  # noqa: BLE001  # User code: str().
-        text = f"<its str() raised {type(second).__name__}>"
-    try:
         lines = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     except BaseException as second:  # noqa: BLE001  # User code: str().
         lines = f"<formatting the traceback raised {type(second).__name__}>"
     return {
         "exception_type": type(error).__name__,
-        "message": text[:METADATA_TEXT_CHARS_MAX],
+        "message": text_of(error),
         "traceback": lines[-4 * METADATA_TEXT_CHARS_MAX :],
         "message_type": kind,
         "message_size": size,
         "restarts": 0,
     }
+
+
+def text_of(error: BaseException) -> str:
+    """The text of an exception of user code, whose `str()` may raise; cut where it is long."""
+    try:
+        return str(error)[:METADATA_TEXT_CHARS_MAX]
+    except BaseException as second:  # noqa: BLE001  # User code: str().
+        return f"<its str() raised {type(second).__name__}>"

@@ -11,6 +11,7 @@ from typing import Any
 
 from iris.core.letters import DeadLetter
 from iris.core.longturns import LongTurn
+from iris.core.supervision import ChildReport
 
 IN_FULL = 10
 """Reports of one kind that a runtime writes in full. Later ones are counted only."""
@@ -24,10 +25,12 @@ _log = logging.getLogger("iris")
 class Log:
     """The log lines of one runtime. From any thread."""
 
-    __slots__ = ("_crashes", "_long_turns", "_orphans")
+    __slots__ = ("_crashes", "_failed_starts", "_given_up", "_long_turns", "_orphans")
 
     def __init__(self) -> None:
         self._crashes = 0
+        self._failed_starts = 0
+        self._given_up = 0
         self._long_turns = 0
         self._orphans = 0
 
@@ -38,6 +41,34 @@ class Log:
             _log.error("actor %d ended: %s", pid, reason, exc_info=_info(error))
         elif self._crashes % PER_LINE == 0:
             _log.error("%d crashes of actors so far, the latest of actor %d", self._crashes, pid)
+
+    def start_failed(self, child: str, error: BaseException) -> None:
+        """A supervised child could not be started again."""
+        self._failed_starts += 1
+        if self._failed_starts <= IN_FULL:
+            _log.error("%s could not be started again", child, exc_info=_info(error))
+        elif self._failed_starts % PER_LINE == 0:
+            _log.error(
+                "%d starts of supervised actors have failed so far, the latest of %s",
+                self._failed_starts,
+                child,
+            )
+
+    def gave_up(self, report: ChildReport, max_restarts: int, within_s: float) -> None:
+        """A supervised child made for too many restarts."""
+        self._given_up += 1
+        if self._given_up > IN_FULL and self._given_up % PER_LINE:
+            return
+        _log.error(
+            "supervisor %r gives up: %s (now actor %d) made for more than %d restarts within %g s"
+            " (%d such cases so far)",
+            report.supervisor or "global",
+            report.child,
+            report.pid,
+            max_restarts,
+            within_s,
+            self._given_up,
+        )
 
     def orphaned(self, pid: int) -> None:
         """An actor could not be ended in time."""

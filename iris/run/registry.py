@@ -1,7 +1,7 @@
 """Registry: what callers can ask and change about actors they know by pid, name or path.
 
 Everything that needs the table lock around one of the pure books of `iris.core`: names,
-paths, links, monitors, supervisors' lists, stop and join.
+paths, links, monitors, stop and join.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from iris.core.mailbox import CLOSED
 from iris.core.messages import Ending, ExitReason, PySystemMessage, SystemType
 from iris.core.names import Names, checked_name
 from iris.core.paths import Paths, checked_path
-from iris.core.supervision import GLOBAL, Registers
 from iris.core.table import Table
 from iris.core.waits import Waits
 from iris.errors import ActorDead, ActorError, BadInput, WouldDeadlock
@@ -34,7 +33,6 @@ class Registry:
         table: Table,
         names: Names,
         paths: Paths,
-        registers: Registers,
         monitors: links.Monitors,
         waits: Waits,
         lifecycle: Lifecycle,
@@ -44,7 +42,6 @@ class Registry:
         self._lock = table.lock
         self._names = names
         self._paths = paths
-        self._registers = registers
         self._lifecycle = lifecycle
         self._delivery = delivery
         self._monitors = monitors
@@ -113,6 +110,23 @@ class Registry:
                 return False
             links.ties_of(cell).names[name] = None
             return True
+
+    def take_name(self, name: str, cell: ActorCell) -> None:
+        """Give a name to an actor that is just beginning. Under the table lock.
+
+        Raises:
+            BadInput: the name is taken.
+        """
+        if not self._names.set(name, cell.pid):
+            raise BadInput(f"the name {name!r} is held by actor {self._names.get(name)}")
+        links.ties_of(cell).names[name] = None
+
+    def take_path(self, path: str, cell: ActorCell) -> None:
+        """Give a path to an actor that is just beginning; as `take_name`."""
+        parts = checked_path(path)
+        if not self._paths.set(parts, cell.pid):
+            raise BadInput(f"the path {path!r} is held by actor {self._paths.get(parts)}")
+        links.ties_of(cell).paths[path] = None
 
     def unregister(self, name: str) -> bool:
         """Take a name back; False when nobody holds it."""
@@ -218,57 +232,6 @@ class Registry:
         with self._lock:
             return self._monitors.end(ref)
 
-    # -- supervisors' lists ----------------------------------------------------------------------
-
-    def watch(self, pid: int) -> None:
-        """Put a living actor on the global supervisor's list."""
-        check_pid(pid)
-        with self._lock:
-            self._registers.watch(GLOBAL, self.living(pid))
-
-    def watch_in(self, path: str, pid: int) -> None:
-        """Put a living actor on the list of a path's supervisor."""
-        checked_path(path)
-        check_pid(pid)
-        with self._lock:
-            if not self._registers.watch(path, self.living(pid)):
-                raise _no_supervisor(path)
-
-    def watch_below(self, prefix: str) -> int:
-        """Put the present direct children of a path on the global list; returns how many."""
-        pids = self.list_children_direct(prefix)
-        with self._lock:
-            cells = [cell for cell in map(self._active, pids) if cell is not None]
-            for cell in cells:
-                self._registers.watch(GLOBAL, cell)
-        return len(cells)
-
-    def supervised(self) -> list[int]:
-        """The living actors on the global supervisor's list."""
-        with self._lock:
-            return self._registers.pids(GLOBAL) or []
-
-    def supervised_in(self, path: str) -> list[int]:
-        """The living actors on the list of a path's supervisor."""
-        checked_path(path)
-        with self._lock:
-            pids = self._registers.pids(path)
-        if pids is None:
-            raise _no_supervisor(path)
-        return pids
-
-    def create_supervisor(self, path: str) -> bool:
-        """Make a supervisor for a path; False when there is one."""
-        checked_path(path)
-        with self._lock:
-            return self._registers.create(path)
-
-    def remove_supervisor(self, path: str) -> bool:
-        """Remove the supervisor of a path; False when there is none."""
-        checked_path(path)
-        with self._lock:
-            return self._registers.remove(path)
-
     # -- helpers, under the table lock unless they take it -----------------------------------------
 
     def _stop_of(self, cell: ActorCell) -> Ending:
@@ -292,7 +255,3 @@ class Registry:
 
     def _active_of(self, pids: list[int]) -> list[int]:
         return [pid for pid in dict.fromkeys(pids) if self._active(pid) is not None]
-
-
-def _no_supervisor(path: str) -> BadInput:
-    return BadInput(f"there is no supervisor for path {path!r}; create_path_supervisor makes one")

@@ -9,9 +9,11 @@ from __future__ import annotations
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, iscoroutinefunction
 from typing import Any, Callable, Optional, Protocol, Union
 
-from iris.config import BUDGET_DEFAULT, whole_number
-from iris.core.cell import ActorCell, ActorSpec
+from iris.config import BUDGET_DEFAULT, BUDGET_MAX, CAPACITY_MAX, whole_number
+from iris.core.cell import ActorCell, ActorSpec, Runner
+from iris.core.childspec import ChildSpec
 from iris.core.links import ties_of
+from iris.core.mailbox import Gate, Verdict
 from iris.core.messages import FenceMarker
 from iris.core.paths import checked_path
 from iris.core.table import Table
@@ -27,9 +29,12 @@ from iris.run.timing import Millis, millis
 from iris.run.waiter import Waiter
 
 Handler = Callable[[Any], Any]
+Born = Callable[[ActorCell], None]
+"""Called under the table lock when the actor is listed and before any code of it runs."""
+
+NO_MESSAGES = Gate(Verdict.REFUSED)
+"""The admission of a supervisor: whatever is sent to it is refused."""
 ASYNC_FLAGS = CO_COROUTINE | CO_ASYNC_GENERATOR
-CAPACITY_MAX = 1 << 40
-BUDGET_MAX = 1 << 30
 POOL_WORKERS_MAX = 1_000_000
 """Of one `spawn_child_pool`; more at once is a mistyped number."""
 
@@ -212,6 +217,42 @@ class Spawning:
         spec = self._spec("pull", budget, True, None, True)
         return self._lifecycle.spawn_child(parent, spec, body, PullRunner(self._pull))
 
+    def supervisor(self, parent: Optional[int], born: Born) -> int:
+        """The actor that a supervisor is: it has a pid and children, and takes no messages."""
+
+        def begin(cell: ActorCell) -> None:
+            cell.admission = NO_MESSAGES
+            born(cell)
+
+        spec = self._spec("supervisor", 1)
+        if parent is None:
+            return self._lifecycle.spawn_known(spec, _takes_nothing, self._push, begin)
+        return self._lifecycle.spawn_child(parent, spec, _takes_nothing, self._push, begin)
+
+    def supervised(self, parent: int, asked: ChildSpec, handler: Any, born: Born) -> int:
+        """The child of a supervisor, by its spec."""
+        runner: Runner
+        if asked.mailbox:
+            check_handler(handler, "fn", FN_WANTED)
+            spec = self._spec("pull", asked.budget, True, None, True)
+            runner = PullRunner(self._pull)
+        else:
+            check_handler(handler)
+            if asked.capacity is not None:
+                spec = self._spec("push", asked.budget, asked.trap_exit, asked.capacity)
+                runner = self._push
+            else:
+                spec, runner = self._asked_for(asked.budget, asked.release_gil, asked.trap_exit)
+
+        def begin(cell: ActorCell) -> None:
+            if asked.name is not None:
+                self._registry.take_name(asked.name, cell)
+            if asked.path is not None:
+                self._registry.take_path(asked.path, cell)
+            born(cell)
+
+        return self._lifecycle.spawn_child(parent, spec, handler, runner, begin)
+
     def observed(self, budget: int = BUDGET_DEFAULT) -> int:
         """An actor that keeps what it receives."""
         kept: list[Any] = []
@@ -279,6 +320,10 @@ class Spawning:
             if len(self._specs) < 1000:
                 self._specs[key] = spec
         return spec
+
+
+def _takes_nothing(_: Any) -> None:
+    """The handler of a supervisor, which is given no messages."""
 
 
 def _clear(kept: list[Any]) -> list[Any]:

@@ -1,0 +1,380 @@
+"""Supervising: the calls about supervisors and their children, from any thread.
+
+They enter children in the books and strike them off, under the table lock, and hand
+everything that takes time to the `Authority`, in whose hub it happens.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, NamedTuple, Optional, Union
+
+from iris.core.cell import RESTARTING, ActorCell
+from iris.core.childspec import AnySpec, ChildSpec, SupervisorSpec, check_factory, check_spec
+from iris.core.links import ties_of
+from iris.core.mailbox import CLOSED
+from iris.core.messages import Ending, ExitReason
+from iris.core.paths import checked_path
+from iris.core.restart import Restart, Strategy, strategy_of
+from iris.core.supervision import (
+    GLOBAL,
+    STOP_TIMEOUT_S,
+    Child,
+    Group,
+    Groups,
+    Phase,
+    PidFactory,
+    fill,
+    places_of,
+)
+from iris.core.table import Table
+from iris.errors import ActorDead, ActorError, BadInput, StartFailed
+from iris.run.crash import text_of
+from iris.run.delivery import check_pid
+from iris.run.lifecycle import Lifecycle
+from iris.run.registry import Registry
+from iris.run.spawning import Spawning
+from iris.run.supervisor import Authority
+from iris.run.waiter import Waiter
+
+
+class ChildInfo(NamedTuple):
+    """What a supervisor knows of one child, at the moment of the call."""
+
+    id: str
+    """What it is called."""
+
+    pid: Optional[int]
+    """The actor, None while nobody fills the place."""
+
+    state: str
+    """`up`, `ending`, `at rest`, `making` (its factory is at work) or `down`."""
+
+    restarts: int
+    """How often it was restarted."""
+
+    children: tuple[ChildInfo, ...]
+    """Of a nested supervisor; else empty."""
+
+
+class Supervising:
+    """The supervisors of one runtime. Nothing blocks but `start`, `add` and `remove`."""
+
+    def __init__(
+        self,
+        table: Table,
+        groups: Groups,
+        authority: Authority,
+        lifecycle: Lifecycle,
+        registry: Registry,
+        spawning: Spawning,
+        clock: Callable[[], float],
+    ) -> None:
+        self._lock = table.lock
+        self._table = table
+        self._groups = groups
+        self._authority = authority
+        self._lifecycle = lifecycle
+        self._registry = registry
+        self._spawning = spawning
+        self._clock = clock
+
+    # -- the global supervisor and those of paths ---------------------------------------------
+
+    def watch(self, pid: int, strategy: str) -> None:
+        """Put a living actor on the global supervisor's list, without a factory."""
+        self._enlist(GLOBAL, pid, None, strategy)
+
+    def watch_in(self, path: str, pid: int) -> None:
+        """Put a living actor on the list of a path's supervisor, without a factory."""
+        checked_path(path)
+        self._enlist(path, pid, None, Strategy.ONE.value)
+
+    def watch_below(self, prefix: str) -> int:
+        """Put the present direct children of a path on the global list; returns how many."""
+        watched = 0
+        for pid in self._registry.list_children_direct(prefix):
+            try:
+                self._enlist(GLOBAL, pid, None, Strategy.ONE.value)
+                watched += 1
+            except ActorDead:
+                # It has ended since it was listed.
+                continue
+        return watched
+
+    def supervise(self, pid: int, factory: PidFactory, strategy: str) -> None:
+        """Have the global supervisor replace an actor when it ends."""
+        check_factory(factory)
+        self._enlist(GLOBAL, pid, factory, strategy)
+
+    def supervise_in(self, path: str, pid: int, factory: PidFactory, strategy: str) -> None:
+        """Have the supervisor of a path replace an actor when it ends."""
+        checked_path(path)
+        check_factory(factory)
+        self._enlist(path, pid, factory, strategy)
+
+    def _enlist(self, key: str, pid: int, factory: Optional[PidFactory], strategy: str) -> None:
+        wanted = strategy_of(strategy)
+        check_pid(pid)
+        with self._lock:
+            cell = self._registry.living(pid)
+            group = self._groups.get(key)
+            if group is None and factory is not None:
+                self._groups.create(key)
+                group = self._groups.get(key)
+            if group is None:
+                raise _no_supervisor(key)
+            known = None
+            for child in places_of(cell):
+                if child.group is group:
+                    known = child
+                elif child.make is not None and factory is not None:
+                    raise BadInput(
+                        f"actor {pid} is supervised with a factory already ({child.id} of"
+                        f" {_called(child.group)}); two supervisors would replace it twice."
+                        f" unsupervise({pid}) first"
+                    )
+            if known is None:
+                known = self._enter(group, cell, wanted)
+            if factory is not None:
+                known.make = factory
+            if factory is not None or known.make is None:
+                known.strategy = wanted
+
+    def _enter(self, group: Group, cell: ActorCell, strategy: Strategy) -> Child:
+        """A living actor becomes the youngest child of a supervisor. Under the table lock."""
+        child = Child(
+            group, f"actor {cell.pid}", None, strategy, Restart.PERMANENT, STOP_TIMEOUT_S
+        )
+        group.add(child)
+        fill(child, cell)
+        child.phase = Phase.UP
+        child.started_s = self._clock()
+        return child
+
+    def unsupervise(self, pid: int) -> bool:
+        """Take an actor off all supervisors' lists; it lives on and is not restarted."""
+        check_pid(pid)
+        with self._lock:
+            cell = self._table.get(pid)
+            children = [] if cell is None else places_of(cell)
+            waiting = self._groups.waiting.pop(pid, None)
+            if waiting is not None:
+                children.append(waiting)
+            self._strike(children)
+        return bool(children)
+
+    def _strike(self, children: list[Child]) -> None:
+        """Take children off for good. Under the table lock."""
+        for child in children:
+            group, cell = child.group, child.cell
+            if group is not None:
+                group.strike(child)
+                if cell is not None and cell.ties is not None and cell.state is not RESTARTING:
+                    # Its next failure is its end; of one that is on its way, see `struck`.
+                    cell.ties.renewal = None
+                self._authority.struck(child, cell)
+
+    def pids(self) -> list[int]:
+        """The living actors on the global supervisor's list."""
+        with self._lock:
+            group = self._groups.get(GLOBAL)
+            assert group is not None
+            return group.pids()
+
+    def pids_in(self, path: str) -> list[int]:
+        """The living actors on the list of a path's supervisor."""
+        checked_path(path)
+        with self._lock:
+            group = self._groups.get(path)
+            if group is None:
+                raise _no_supervisor(path)
+            return group.pids()
+
+    def create(self, path: str) -> bool:
+        """Make a supervisor for a path; False when there is one."""
+        checked_path(path)
+        with self._lock:
+            return self._groups.create(path)
+
+    def remove(self, path: str) -> bool:
+        """Remove the supervisor of a path; its actors live on. False when there is none."""
+        checked_path(path)
+        with self._lock:
+            group = self._groups.remove(path)
+            if group is not None:
+                self._strike(list(group.children.values()))
+        return group is not None
+
+    def observe(self, observer: Optional[int], path: Optional[str]) -> None:
+        """Have an actor told of the ends and swaps among the children of a supervisor."""
+        key = GLOBAL if path is None else path
+        if path is not None:
+            checked_path(path)
+        with self._lock:
+            group = self._groups.get(key)
+            if group is None:
+                raise _no_supervisor(key)
+            group.observer = 0 if observer is None else self._observer(observer)
+
+    def _observer(self, pid: int) -> int:
+        check_pid(pid)
+        cell = self._registry.living(pid)
+        if not cell.spec.receives_system:
+            raise ActorError(
+                f"actor {pid} cannot receive system messages, so it cannot observe a supervisor;"
+                " spawn it with trap_exit=True, or as an observed or pull actor"
+            )
+        return pid
+
+    # -- supervisors that are actors -----------------------------------------------------------
+
+    def start(self, spec: SupervisorSpec) -> Group:
+        """Make a supervisor and its children; StartFailed when one of them cannot be started."""
+        group = self._make(spec, None)
+        waiter = Waiter()
+        try:
+            with self._lock:
+                children = list(group.children.values())
+            self._authority.start(children, waiter.settle)
+            waiter.wait()
+        except BaseException:
+            self._stop(group)
+            raise
+        if waiter.value is not None:
+            self._stop(group)
+            raise _start_failed(spec.id, waiter.value)
+        return group
+
+    def make_nested(self, child: Child, spec: SupervisorSpec) -> Group:
+        """The actor that a nested supervisor is, without its children yet."""
+        return self._make(spec, child)
+
+    def _make(self, spec: SupervisorSpec, child: Optional[Child]) -> Group:
+        made: list[Group] = []
+
+        def born(cell: ActorCell) -> None:
+            observer = 0 if spec.observer is None else self._observer(spec.observer)
+            if spec.name is not None:
+                self._registry.take_name(spec.name, cell)
+            group = Group(
+                spec.id, cell, spec.strategy_kind, spec.max_restarts, spec.within_s,
+                spec.backoff_s, observer,
+            )  # fmt: skip
+            ties_of(cell).charge = group
+            for each in spec.children:
+                group.add(_child_of(group, each))
+            if child is not None:
+                fill(child, cell)
+            made.append(group)
+
+        above = None if child is None or child.group is None else child.group.cell
+        self._spawning.supervisor(None if above is None else above.pid, born)
+        return made[0]
+
+    def _stop(self, group: Group) -> None:
+        assert group.cell is not None
+        self._lifecycle.request_stop(group.cell, Ending(ExitReason.KILLED, group.cell.pid))
+
+    def add(self, group: Group, spec: AnySpec) -> int:
+        """Give a supervisor one more child, behind all others, and start it; returns its pid."""
+        check_spec(spec)
+        assert group.cell is not None
+        waiter = Waiter()
+        with self._lock:
+            if group.over or group.cell.admission is CLOSED:
+                raise ActorDead(f"supervisor {group.cell.pid} has ended or is ending")
+            if spec.id in group.by_id:
+                raise BadInput(f"there is a child with the id {spec.id!r} already; remove it first")
+            child = _child_of(group, spec)
+            group.add(child)
+        self._authority.start([child], waiter.settle)
+        waiter.wait()
+        if waiter.value is not None:
+            raise _start_failed(spec.id, waiter.value)
+        return child.pid
+
+    def take_away(self, group: Group, child_id: str) -> bool:
+        """End a child for good; False when there is none with this id."""
+        if not isinstance(child_id, str):
+            raise TypeError(f"an id is a string, not {child_id!r}")
+        with self._lock:
+            child = group.by_id.get(child_id)
+        if child is None:
+            return False
+        waiter = Waiter()
+        self._authority.remove(child, waiter.settle)
+        waiter.wait()
+        return True
+
+    def watch_for(self, group: Group, pid: int, strategy: Optional[str]) -> None:
+        """Have a supervisor report the end of an actor that it did not make."""
+        wanted = group.strategy if strategy is None else strategy_of(strategy)
+        check_pid(pid)
+        assert group.cell is not None
+        with self._lock:
+            cell = self._registry.living(pid)
+            above: Optional[ActorCell] = group.cell
+            while above is not None:
+                if above is cell:
+                    who = "itself" if cell is group.cell else f"actor {pid}, which is above it"
+                    raise BadInput(f"supervisor {group.cell.pid} cannot watch {who}")
+                above = None if above.ties is None else above.ties.parent
+            if group.over or group.cell.admission is CLOSED:
+                raise ActorDead(f"supervisor {group.cell.pid} has ended or is ending")
+            if any(child.group is group for child in places_of(cell)):
+                raise BadInput(f"supervisor {group.cell.pid} has actor {pid} as a child already")
+            self._enter(group, cell, wanted)
+
+    def children(self, group: Group) -> tuple[ChildInfo, ...]:
+        """What is known of the children, in the order of their start."""
+        with self._lock:
+            return _infos(group)
+
+    def pid_of(self, group: Group, child_id: str) -> Optional[int]:
+        """The living actor with this id."""
+        if not isinstance(child_id, str):
+            raise TypeError(f"an id is a string, not {child_id!r}")
+        with self._lock:
+            child = group.by_id.get(child_id)
+            return None if child is None or child.cell is None else child.cell.pid
+
+
+def _infos(group: Group) -> tuple[ChildInfo, ...]:
+    infos = []
+    for child in group.children.values():
+        cell = child.cell
+        below = None if cell is None or cell.ties is None else cell.ties.charge
+        infos.append(
+            ChildInfo(
+                child.id,
+                None if cell is None else cell.pid,
+                child.phase.value,
+                child.restarts,
+                () if below is None else _infos(below),
+            )
+        )
+    return tuple(infos)
+
+
+def _child_of(group: Group, spec: Union[ChildSpec, SupervisorSpec]) -> Child:
+    return Child(
+        group, spec.id, spec, group.strategy, spec.restart_kind, spec.shutdown_timeout_s
+    )
+
+
+def _called(group: Optional[Group]) -> str:
+    if group is None or group.key == GLOBAL:
+        return "the global supervisor"
+    return f"supervisor {group.key!r}"
+
+
+def _start_failed(child_id: str, error: Any) -> StartFailed:
+    failed = StartFailed(
+        f"{child_id!r} could not be started: {type(error).__name__}: {text_of(error)}"
+    )
+    failed.__cause__ = error
+    return failed
+
+
+def _no_supervisor(path: str) -> BadInput:
+    return BadInput(f"there is no supervisor for path {path!r}; create_path_supervisor makes one")

@@ -1,0 +1,168 @@
+"""`Supervisor`: an actor that makes its children from specs and restarts them when they fail.
+
+A handle over one supervisor of one runtime; delegation only. What a supervisor is told about
+its children is in `iris.core.childspec`, what it does in `iris.run.supervisor`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Optional, Union
+
+from iris.core.childspec import (
+    BACKOFF_MS,
+    MAX_RESTARTS,
+    WITHIN_S,
+    ChildSpec,
+    SupervisorSpec,
+)
+from iris.lowlevel import PyRuntime
+from iris.run.supervising import ChildInfo
+from iris.runtime import Runtime
+
+AnyRuntime = Union[Runtime, PyRuntime]
+
+
+class Supervisor:
+    """A supervisor and its children, made from specs.
+
+    It is an actor with a pid: it can be linked, monitored, joined and stopped; messages to it
+    are refused. Its children are its child actors, so they end with it, the youngest first,
+    each after the next younger one. See the guide, docs/SUPERVISION.md, for what happens when.
+
+    Args:
+        rt: the runtime.
+        children: `ChildSpec`s, and `SupervisorSpec`s for supervisors below this one, in the order
+            of their start.
+        strategy: `restartone` (a child that fails is restarted alone), `restartall` (with all
+            others) or `restartrest` (with those that were started after it), in any letter case.
+        max_restarts: so many restarts within `within_s`, failed ones too; at one more the
+            supervisor ends its children and itself, with reason `Crash`. 0 or more.
+        within_s: seconds, more than 0.
+        backoff_ms: each restart waits a random time up to the first number of milliseconds,
+            doubled with each failure in a row, up to the second.
+        name: a name under which it is registered; also what it is called in reports.
+        observer: pid of an actor that can receive system messages. It gets EXIT for each child
+            that ends and HOT_SWAP for each child that is swapped.
+
+    Raises:
+        StartFailed: a factory raised, or returned what is no handler; no child is left.
+        TypeError, BadInput: an argument that cannot be; nothing was started.
+        ActorDead, ActorError: the observer has ended, or cannot receive system messages.
+        RuntimeClosed: after shutdown.
+
+    Blocks until all children have been started: the calling thread, or only the calling
+    greenlet where there is a gevent hub. From any thread, handler and factory.
+
+    Used in a `with` block, it is stopped at the end of the block.
+    """
+
+    def __init__(
+        self,
+        rt: AnyRuntime,
+        children: Iterable[Union[ChildSpec, SupervisorSpec]] = (),
+        *,
+        strategy: str = "restartone",
+        max_restarts: int = MAX_RESTARTS,
+        within_s: float = WITHIN_S,
+        backoff_ms: tuple[float, float] = BACKOFF_MS,
+        name: Optional[str] = None,
+        observer: Optional[int] = None,
+    ) -> None:
+        """Start the children; see the class."""
+        if not isinstance(rt, (Runtime, PyRuntime)):
+            raise TypeError(f"rt is an iris.Runtime, not {rt!r} of type {type(rt).__name__}")
+        spec = SupervisorSpec(
+            name or "supervisor",
+            tuple(children),
+            strategy,
+            max_restarts,
+            within_s,
+            backoff_ms,
+            name=name,
+            observer=observer,
+        )
+        self._rt = rt
+        with rt._driving():
+            self._group = rt._system.supervising.start(spec)
+
+    def __repr__(self) -> str:
+        return f"Supervisor({self._group.key!r}, pid={self.pid})"
+
+    @property
+    def pid(self) -> int:
+        """The pid of the supervisor itself."""
+        return self._group.cell.pid
+
+    def children(self) -> tuple[ChildInfo, ...]:
+        """What it knows of its children, in the order of their start. From any thread."""
+        return self._rt._system.supervising.children(self._group)
+
+    def pid_of(self, child_id: str) -> Optional[int]:
+        """The actor that is this child now; None between two lives and for an unknown id."""
+        return self._rt._system.supervising.pid_of(self._group, child_id)
+
+    def add(self, spec: Union[ChildSpec, SupervisorSpec]) -> int:
+        """Start one more child, behind all others.
+
+        Returns:
+            Its pid.
+
+        Raises:
+            StartFailed: its factory raised; it is not a child then.
+            BadInput: there is a child with its id.
+            ActorDead: the supervisor has ended or is ending.
+
+        Blocks as the making of a supervisor does.
+        """
+        with self._rt._driving():
+            return self._rt._system.supervising.add(self._group, spec)
+
+    def remove(self, child_id: str) -> bool:
+        """End a child for good and wait until it has ended; False for an unknown id.
+
+        Blocks as the making of a supervisor does, for at most the child's `shutdown_timeout_s`
+        and what an interruption takes.
+        """
+        with self._rt._driving():
+            return self._rt._system.supervising.take_away(self._group, child_id)
+
+    def watch(self, pid: int, strategy: Optional[str] = None) -> None:
+        """Have the end of an actor count among those of the children, without restarting it.
+
+        The observer is told of its end, and its siblings are restarted as the strategy says.
+
+        Args:
+            pid: a living actor. It is not made a child: it does not end with the supervisor.
+            strategy: None takes the supervisor's.
+
+        Raises:
+            ActorDead: it has ended, or the supervisor has.
+            BadInput: it is the supervisor itself or an actor above it; it is a child already.
+        """
+        self._rt._system.supervising.watch_for(self._group, pid, strategy)
+
+    def stop(self, timeout_s: float = 5.0) -> bool:
+        """End the children, the youngest first, then the supervisor, and wait for it.
+
+        Returns:
+            False when that took longer than `timeout_s` seconds; it goes on then.
+
+        Blocks as `Runtime.join` does. The supervisor ends with reason `Killed`.
+        """
+        self._rt.stop(self.pid)
+        return self._rt.join(self.pid, timeout_s)
+
+    def __enter__(self) -> Supervisor:
+        """Enter the block whose end stops the supervisor."""
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        """Stop; an exception of the block goes on."""
+        self.stop()
