@@ -308,6 +308,7 @@ def assemble(
     authority = Authority(
         table, lifecycle, restarting, groups, Factories(shop), hooks, log, clock,
         generator.random, carrier.post, lambda delay_s, call: carrier.later(delay_s, call),
+        config.shutdown_timeout_s,
     )  # fmt: skip
     supervising = system.supervising = Supervising(
         table, groups, authority, lifecycle, registry, system.spawning, clock

@@ -100,6 +100,11 @@ class Child:
         self.wanted = True
         # False from its removal on: it is ended and does not come back.
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether it is reported only: the supervisor neither makes nor ends it."""
+        return self.make is None and self.restart is Restart.PERMANENT
+
 
 class Group:
     """A supervisor, as far as its children are concerned.

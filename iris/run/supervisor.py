@@ -14,7 +14,6 @@ next older one. A failure in the middle begins a round anew, for all that are co
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from typing import Any, Callable, Optional
 
 from iris.core.cell import DEAD, RESTARTING, ActorCell
@@ -89,6 +88,7 @@ class Authority:
         luck: Callable[[], float],
         post: Callable[[Callable[[], Any]], None],
         later: Later,
+        child_timeout_s: float,
     ) -> None:
         self._table = table
         self._lock = table.lock
@@ -102,6 +102,7 @@ class Authority:
         self._luck = luck
         self._post = post
         self._later = later
+        self._child_timeout_s = child_timeout_s
         self.spawn: Spawn = _not_assembled
         # Makes an actor of a spec.
         self.spawn_group: SpawnGroup = _not_assembled
@@ -121,8 +122,8 @@ class Authority:
             places = places_of(cell)
             for child in places:
                 vacate(child)
-                if child.make is None and child.strategy is Strategy.ONE:
-                    # Watched only: nobody has to do anything.
+                if child.is_watched and child.strategy is Strategy.ONE:
+                    # Nobody has to do anything.
                     assert child.group is not None
                     child.group.strike(child)
                 elif child.group is not None and child.group.cell is None:
@@ -144,10 +145,16 @@ class Authority:
         self.put(lambda: self._end_group(group))
         return True
 
-    def start(self, children: Iterable[Child], done: Done) -> None:
-        """Start children for the first time, in this order; `done` is told in the hub."""
-        members = list(children)
-        self.put(lambda: self._begin(members, 0.0, [done]))
+    def start_group(self, group: Group, done: Done) -> None:
+        """Start the children of a new supervisor, which ends if one cannot be started.
+
+        `done` is told in the hub.
+        """
+        self.put(lambda: self._start_group(group, done))
+
+    def start(self, child: Child, done: Done) -> None:
+        """Start one child more, which leaves if it cannot be started; `done` is told in the hub."""
+        self.put(lambda: self._begin([child], 0.0, [done]))
 
     def remove(self, child: Child, done: Done) -> None:
         """End a child and strike it off; `done` is told in the hub."""
@@ -246,8 +253,8 @@ class Authority:
         if not (child.wanted and child.restart.wants(ending.reason)):
             self._leave(child)
             return
-        if child.make is None:
-            # Watched only: it does not come back, and its siblings start anew without it.
+        if child.is_watched:
+            # It does not come back, and its siblings start anew without it.
             members = [member for member in self._concerned(child) if member is not child]
             self._leave(child)
             if members:
@@ -429,7 +436,14 @@ class Authority:
         if charge is not None:
             self._hurry(charge)
         patience_s = (cell.runner.kill(cell) or 0.0) if cell.running else 0.0
-        child.timer = self._later(patience_s, lambda: self._abandon(child, cell))
+
+
+        def wait() -> None:
+            if child.phase is Phase.ENDING and child.cell is cell:
+                child.timer = self._later(patience_s, lambda: self._abandon(child, cell))
+
+        # Behind the interruption, which the hub was asked for in the same way.
+        self._post(wait)
 
     def _abandon(self, child: Child, cell: ActorCell) -> None:
         """It cannot be interrupted: it is given up. One that is merely queued is waited for."""
@@ -454,8 +468,8 @@ class Authority:
         with self._lock:
             group.over = True
             for child in list(group.children.values()):
-                if child.make is None:
-                    # Watched only: it is not this supervisor's to end.
+                if child.is_watched:
+                    # It is not this supervisor's to end.
                     group.strike(child)
             members = list(group.children.values())
         kept = {child.pid for child in members if child.cell is not None}
@@ -473,8 +487,9 @@ class Authority:
         self._begin_end(members)
 
     def _charge_with(self, group: Group, cell: ActorCell) -> Child:
-        timeout_s = self._lifecycle.child_timeout_s
-        child = Child(group, f"actor {cell.pid}", None, Strategy.ONE, Restart.TEMPORARY, timeout_s)
+        child = Child(
+            group, f"actor {cell.pid}", None, Strategy.ONE, Restart.TEMPORARY, self._child_timeout_s
+        )
         with self._lock:
             if cell.state is not DEAD:
                 group.add(child)
@@ -621,6 +636,17 @@ class Authority:
         child.started_s = self._clock()
         self._restart(child, Ending(ExitReason.CRASH, child.pid, lambda: _raised(error)))
 
+    def _start_group(self, group: Group, done: Done) -> None:
+        def told(error: Optional[BaseException]) -> None:
+            if error is not None:
+                assert group.cell is not None
+                self._end_supervisor(group, Ending(ExitReason.CRASH, group.cell.pid))
+            done(error)
+
+        with self._lock:
+            members = list(group.children.values())
+        self._begin(members, 0.0, [told])
+
     def _make_supervisor(self, child: Child, spec: SupervisorSpec) -> None:
         previous = child.pid
         try:
@@ -638,7 +664,6 @@ class Authority:
                 error = IrisError("it ended before all its children were started")
             child.phase = Phase.UP
             if error is not None:
-                self._end_supervisor(group, Ending(ExitReason.CRASH, child.pid))
                 self._take_out(child, previous)
             if child.round.ending:
                 self._proceed(child.round)
@@ -647,9 +672,7 @@ class Authority:
             else:
                 self._start_failed(child, error)
 
-        with self._lock:
-            members = list(group.children.values())
-        self._begin(members, 0.0, [done])
+        self._start_group(group, done)
 
     def _take_out(self, child: Child, previous: int) -> None:
         """What was just put into the place has failed to start."""
