@@ -50,7 +50,6 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
 
 STARTING = State.STARTING
 ALIVE = State.ALIVE
-RESTARTING = "x"
 DEAD = State.DEAD
 STOPPING = State.STOPPING
 
@@ -145,7 +144,6 @@ class Ties:
         "paths",
         "pending_end",
         "places",
-        "renewal",
         "timers",
         "watched_by",
         "watching",
@@ -165,7 +163,6 @@ class Ties:
         # Called once each when the actor is gone, after its pid is retired.
         self.places: list[Any] = []
         # The places that it fills under supervisors, each an `iris.core.supervision.Child`.
-        self.renewal: Any = None
         self.charge: Any = None
         # The `iris.core.supervision.Group` of which this actor is the supervisor, or None.
         self.kept: Optional[list[Any]] = None

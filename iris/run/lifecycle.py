@@ -47,6 +47,7 @@ from iris.core.messages import (
 )
 from iris.core.names import Names
 from iris.core.paths import Paths, checked_path
+from iris.core.supervision import Registers
 from iris.core.table import Table
 from iris.core.tally import Fates
 from iris.core.timers import Timers
@@ -73,6 +74,7 @@ class Lifecycle:
         names: Names,
         paths: Paths,
         timers: Timers,
+        registers: Registers,
         monitors: Monitors,
         hooks: Hooks,
         log: Log,
@@ -88,6 +90,7 @@ class Lifecycle:
         self._names = names
         self._paths = paths
         self._timers = timers
+        self._registers = registers
         self._monitors = monitors
         self._hooks = hooks
         self._log = log
@@ -133,17 +136,7 @@ class Lifecycle:
         if spec.slow_start:
             cell.state = State.STARTING
 
-    def spawn_known(self, spec, handler, runner, born):
-        cell = ActorCell(spec, handler, runner)
-        with self._lock:
-            if self.closing:
-                self.refuse()
-            self._prepare(cell, spec)
-            pid = self._table.add(cell)
-            born(cell)
-        return pid
-
-    def spawn_child(self, parent_pid: int, spec: ActorSpec, handler: Any, runner: Runner, born=None) -> int:
+    def spawn_child(self, parent_pid: int, spec: ActorSpec, handler: Any, runner: Runner) -> int:
         """Make an actor that ends with its parent.
 
         Raises:
@@ -163,8 +156,6 @@ class Lifecycle:
             adopt(parent, cell)
             if parent.admission is None:
                 parent.admission = PARENT
-            if born is not None:
-                born(cell)
         if spec.slow_start:
             self._start(cell)
         return pid
@@ -293,9 +284,6 @@ class Lifecycle:
             self._retire(cell)
             return
         # 5 The children, deepest first. Its own end goes on when the last has ended.
-        if self.ends_children(cell):
-            self._go_on(cell)
-            return
         self.stop_all(descendants_deepest_first(cell), Ending(ExitReason.KILLED, cell.pid))
         self._wait_for_children(cell)
 
@@ -390,8 +378,9 @@ class Lifecycle:
         """Steps 6 to 9; returns the parent."""
         # 6 Those who know it: each is told once.
         self._tell_partners(cell, ending)
-        # 7 Its supervisors.
-        self.on_end(cell, ending)
+        with self._lock:
+            # 7 Its supervisors.
+            self._registers.forget(cell)
         # 8 Hooks, which may be slow or raise, when all others know.
         self._hooks.call("exit", cell.pid, ending)
         # 9 Its pid. Last, so that until here the pid named this actor and no other.
