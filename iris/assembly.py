@@ -41,6 +41,7 @@ from iris.run.closing import Closing
 from iris.run.context import Place
 from iris.run.crew import Workroom, Workshop
 from iris.run.delivery import Delivery
+from iris.run.families import Families
 from iris.run.hub import GeventHub, leave_hub, prepare, start_hub_thread
 from iris.run.lazy import LazyRunner
 from iris.run.lifecycle import Lifecycle
@@ -52,6 +53,8 @@ from iris.run.pull import PullShared
 from iris.run.push import PushRunner
 from iris.run.registry import Registry
 from iris.run.requests import Requests
+from iris.run.restarting import Restarting
+from iris.run.settling import Settling
 from iris.run.spawning import Spawning
 from iris.run.swapping import Swapping
 from iris.run.threads import Threads, WorkerThreads
@@ -110,6 +113,7 @@ class System:
         self.config = config
         self.carrier: Carrier
         self.lifecycle: Lifecycle
+        self.restarting: Restarting
         self.is_forked = False
         self.is_closed = False
         self.table: Table
@@ -244,10 +248,16 @@ def assemble(
     )
     requests = Requests(table, delivery, waits, fates)
     delivery.request_dropped = requests.dropped
+    settling = Settling(fates, undelivered)
     lifecycle = Lifecycle(
         table, delivery, requests, fates, names, paths, timers, registers, monitors, hooks,
-        log, undelivered, config.shutdown_timeout_s,
+        log, settling,
     )  # fmt: skip
+    families = Families(lifecycle, requests, hooks, log, config.shutdown_timeout_s)
+    restarting = system.restarting = Restarting(
+        lifecycle, families, delivery, requests, settling, log
+    )
+    _complete(lifecycle, families, restarting)
     undelivered.closing = lambda: lifecycle.closing
     registry = Registry(table, names, paths, registers, monitors, waits, lifecycle, delivery)
     swapping = Swapping(table, delivery, registry, log, system.check_open)
@@ -256,10 +266,7 @@ def assemble(
     lifecycle.later = _later(carrier)
     lifecycle.refuse = system.refuse
     system.lifecycle = lifecycle
-    ends = Ends()
-    ends.fail, ends.finish_stopped = lifecycle.fail, lifecycle.finish_stopped
-    ends.bury, ends.mark_ended = lifecycle.bury, lifecycle.mark_ended
-    ends.apply_swap = swapping.apply
+    ends = _ends_of(lifecycle, swapping)
 
     def runtime() -> Any:
         return system.facade
@@ -271,7 +278,9 @@ def assemble(
     pull_limits = ThreadLimits(config.pull_threads_max, config.pull_strict)
     threads, overflow, workroom = make_rooms(carrier, runtime, pull_limits, lifecycle.report)
     system.lodging = Lodging(pull_limits, threads, overflow, log.overflowed)
-    pull = PullShared(lifecycle, system.lodging, clock, swapping.apply)
+    pull = PullShared(
+        lifecycle, restarting, system.lodging, carrier.post, clock, swapping.apply
+    )  # fmt: skip
     push = PushRunner(carrier)
     lazy = LazyRunner(push, table, delivery, lifecycle, clock)
     shop = Workshop(
@@ -305,6 +314,22 @@ def assemble(
         clock, runtime, system.closed,
     )  # fmt: skip
     return system
+
+
+def _complete(lifecycle: Lifecycle, families: Families, restarting: Restarting) -> None:
+    """Hand the lifecycle what it needs of those that need it."""
+    lifecycle.end_children, lifecycle.go_on = families.end_children, families.go_on
+    lifecycle.orphan = families.orphan
+    lifecycle.restart, lifecycle.park = restarting.fail, restarting.park
+
+
+def _ends_of(lifecycle: Lifecycle, swapping: Swapping) -> Ends:
+    """What a turn calls when something ends in it."""
+    ends = Ends()
+    ends.fail, ends.finish_stopped = lifecycle.fail, lifecycle.finish_stopped
+    ends.leave, ends.mark_ended = lifecycle.leave, lifecycle.mark_ended
+    ends.apply_swap = swapping.apply
+    return ends
 
 
 def _later(carrier: Carrier) -> Callable[[float, Callable[[], Any]], Any]:

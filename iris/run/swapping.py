@@ -164,8 +164,10 @@ class Swapping:
             assert type(marker) is RollbackMarker
             with self._lock:
                 version = history.usable(marker.to)
-        if version is not None and cell.spec.kind != "pull":
-            cell.handler = version.handler
+        if version is not None:
+            history.current = version
+            if cell.spec.kind != "pull":
+                cell.handler = version.handler
         return version
 
     def _migrate(self, cell: ActorCell, marker: SwapMarker) -> bool:
