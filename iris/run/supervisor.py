@@ -20,14 +20,16 @@ from iris.core.cell import DEAD, RESTARTING, ActorCell
 from iris.core.childspec import ChildSpec, SupervisorSpec
 from iris.core.links import children_of, ties_of
 from iris.core.mailbox import CLOSED
-from iris.core.messages import Ending, ExitReason
+from iris.core.messages import Ending, ExitReason, PySystemMessage, SystemType
 from iris.core.renewal import Renewal
 from iris.core.restart import Restart, Strategy, affected, backoff_s
 from iris.core.supervision import Child, ChildReport, Group, Groups, Phase, fill, places_of, vacate
 from iris.core.table import Table
 from iris.errors import BadInput, IrisError
 from iris.observe.hooks import Hooks
+from iris.run.carrier import Carrier
 from iris.run.crash import text_of
+from iris.run.delivery import Delivery
 from iris.run.factories import Factories
 from iris.run.lifecycle import Lifecycle
 from iris.run.log import Log
@@ -45,8 +47,7 @@ LOOK_AGAIN_S = 1.0
 Spawn = Callable[[int, ChildSpec, Any, Callable[[ActorCell], None]], int]
 # (parent's pid, spec, handler, born) -> pid
 SpawnGroup = Callable[[Child, SupervisorSpec], Group]
-Later = Callable[[float, Callable[[], Any]], Any]
-Done = Callable[[Optional[BaseException]], None]
+Done = Callable[[Optional[BaseException]], Any]
 
 
 class Round:
@@ -79,6 +80,7 @@ class Authority:
         self,
         table: Table,
         lifecycle: Lifecycle,
+        delivery: Delivery,
         restarting: Restarting,
         groups: Groups,
         factories: Factories,
@@ -86,13 +88,13 @@ class Authority:
         log: Log,
         clock: Callable[[], float],
         luck: Callable[[], float],
-        post: Callable[[Callable[[], Any]], None],
-        later: Later,
+        carrier: Carrier,
         child_timeout_s: float,
     ) -> None:
         self._table = table
         self._lock = table.lock
         self._lifecycle = lifecycle
+        self._delivery = delivery
         self._restarting = restarting
         self._groups = groups
         self._factories = factories
@@ -100,8 +102,7 @@ class Authority:
         self._log = log
         self._clock = clock
         self._luck = luck
-        self._post = post
-        self._later = later
+        self._carrier = carrier
         self._child_timeout_s = child_timeout_s
         self.spawn: Spawn = _not_assembled
         # Makes an actor of a spec.
@@ -130,7 +131,27 @@ class Authority:
                     self._groups.waiting[cell.pid] = child
         for child in places:
             if child.group is not None:
-                self.put(lambda child=child: self._ended(child, cell, ending))  # type: ignore[misc]
+                self.put(lambda child=child: self._ended(child, ending))  # type: ignore[misc]
+
+    def observers(self, cell: ActorCell) -> list[ActorCell]:
+        """Who is told of the end of this actor, and of its swaps. Under the table lock."""
+        observers = []
+        for child in places_of(cell):
+            pid = 0 if child.group is None else child.group.observer
+            observer = self._table.get(pid)
+            if observer is not None and observer is not cell:
+                observers.append(observer)
+        return observers
+
+    def swapped(self, cell: ActorCell, version: int) -> None:
+        """By the owner: another behaviour has begun."""
+        with self._lock:
+            observers = dict.fromkeys(self.observers(cell))
+        for observer in observers:
+            news = PySystemMessage(
+                SystemType.HOT_SWAP, cell.pid, cell.pid, None, {"version": version}
+            )
+            self._delivery.system(observer, news)
 
     def rested(self, child: Child, cell: ActorCell) -> None:
         """The actor in this place has come to rest and can be given a new handler."""
@@ -175,7 +196,7 @@ class Authority:
         # Queued first, THEN a look: the hub looks once more after it has cleared the flag.
         if not self._awake:
             self._awake = True
-            self._post(self._work)
+            self._carrier.post(self._work)
 
     # -- the queue -----------------------------------------------------------------------------
 
@@ -197,11 +218,11 @@ class Authority:
             if not events:
                 return
             self._awake = True
-        self._post(self._work)
+        self._carrier.post(self._work)
 
     # -- what has happened -----------------------------------------------------------------------
 
-    def _ended(self, child: Child, cell: ActorCell, ending: Ending) -> None:
+    def _ended(self, child: Child, ending: Ending) -> None:
         if child.group is None or child.cell is not None:
             return
         before = child.phase
@@ -373,7 +394,7 @@ class Authority:
                 going.ending = False
                 if going.pause_s > 0:
                     # 2 The pause.
-                    going.timer = self._later(going.pause_s, lambda: self._paused(going))
+                    going.timer = self._carrier.later(going.pause_s, lambda: self._paused(going))
                     return
                 break
             child = members[going.at - 1]
@@ -417,7 +438,7 @@ class Authority:
             # It has just ended by itself; the event is on its way.
             return
         timeout_s = HURRY_S if group.hurried else child.shutdown_timeout_s
-        child.timer = self._later(timeout_s, lambda: self._overdue(child, cell))
+        child.timer = self._carrier.later(timeout_s, lambda: self._overdue(child, cell))
         comes_back = child.wanted and not group.over and child.restart is not Restart.TEMPORARY
         in_place = cell.ties is not None and cell.ties.renewal is not None
         if comes_back and in_place and (
@@ -440,16 +461,16 @@ class Authority:
 
         def wait() -> None:
             if child.phase is Phase.ENDING and child.cell is cell:
-                child.timer = self._later(patience_s, lambda: self._abandon(child, cell))
+                child.timer = self._carrier.later(patience_s, lambda: self._abandon(child, cell))
 
         # Behind the interruption, which the hub was asked for in the same way.
-        self._post(wait)
+        self._carrier.post(wait)
 
     def _abandon(self, child: Child, cell: ActorCell) -> None:
         """It cannot be interrupted: it is given up. One that is merely queued is waited for."""
         if child.phase is not Phase.ENDING or child.cell is not cell:
             return
-        child.timer = self._later(LOOK_AGAIN_S, lambda: self._abandon(child, cell))
+        child.timer = self._carrier.later(LOOK_AGAIN_S, lambda: self._abandon(child, cell))
         if cell.running or cell.runner.kill(cell) is None:
             self._lifecycle.orphan(cell)
 
@@ -481,9 +502,8 @@ class Authority:
             elif child.phase in (Phase.REST, Phase.MAKING) and child.cell is not None:
                 child.phase = Phase.ENDING
                 self._let_end(child.cell)
-        for cell in others:
-            # Children that nobody supervises: they were added by hand, or unsupervised since.
-            members.append(self._charge_with(group, cell))
+        # Children that nobody supervises: they were added by hand, or unsupervised since.
+        members += [self._charge_with(group, cell) for cell in others]
         self._begin_end(members)
 
     def _charge_with(self, group: Group, cell: ActorCell) -> Child:
@@ -527,6 +547,7 @@ class Authority:
         if isinstance(make, SupervisorSpec):
             self._make_supervisor(child, make)
             return
+        assert make is not None
         factory = make.factory if isinstance(make, ChildSpec) else make
         try:
             self._factories.call(

@@ -154,7 +154,7 @@ def test_hooks_are_told_of_each_restart(rt: SimRuntime) -> None:
     assert [each.restarts for each in reports] == [1, 1]
 
 
-# -- factories ------------------------------------------------------------------------------------
+# -- factories -------------------------------------------------------------------------------------
 
 
 def a_dead_pid(rt: SimRuntime) -> int:
@@ -302,7 +302,7 @@ def test_an_actor_that_has_ended_cannot_be_supervised(rt: SimRuntime) -> None:
         rt.watch(dead)
 
 
-# -- lists -------------------------------------------------------------------------------------------
+# -- lists -----------------------------------------------------------------------------------------
 
 
 def test_a_watched_actor_is_not_replaced(rt: SimRuntime) -> None:
@@ -460,7 +460,7 @@ def test_a_removed_supervisor_calls_its_restarts_off(rt: SimRuntime) -> None:
     assert rt.stats()["restarts"] == 0
 
 
-# -- observers ---------------------------------------------------------------------------------------
+# -- observers -------------------------------------------------------------------------------------
 
 
 def exits(messages: list[Any]) -> list[tuple[str, int, Optional[str]]]:
@@ -550,7 +550,7 @@ def test_an_observer_has_to_be_able_to_receive(rt: SimRuntime) -> None:
         rt.observe_supervisor(rt.spawn_observed_handler(), "/nowhere")
 
 
-# -- the runtime ---------------------------------------------------------------------------------------
+# -- the runtime -----------------------------------------------------------------------------------
 
 
 def test_shutdown_restarts_nobody(rt: SimRuntime) -> None:

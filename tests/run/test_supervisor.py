@@ -71,7 +71,7 @@ def pids(supervisor: Supervisor) -> list[Optional[int]]:
     return [info.pid for info in supervisor.children()]
 
 
-# -- starting ---------------------------------------------------------------------------------------
+# -- starting --------------------------------------------------------------------------------------
 
 
 def test_children_are_started_in_order_and_can_be_found(rt: SimRuntime, works: Works) -> None:
@@ -167,7 +167,9 @@ def test_it_can_be_made_in_a_handler(rt: SimRuntime, works: Works) -> None:
     assert made[0].stop()
 
 
-@pytest.mark.parametrize("options", [{}, {"release_gil": True}, {"capacity": 5}, {"trap_exit": True}])
+@pytest.mark.parametrize(
+    "options", [{}, {"release_gil": True}, {"capacity": 5}, {"trap_exit": True}]
+)
 def test_a_child_is_the_kind_of_actor_that_its_spec_asks_for(
     rt: SimRuntime, works: Works, options: dict[str, Any]
 ) -> None:
@@ -184,7 +186,7 @@ def test_a_child_is_the_kind_of_actor_that_its_spec_asks_for(
     assert supervisor.pid_of("a") == pid
 
 
-# -- restarts in place ---------------------------------------------------------------------------------
+# -- restarts in place -----------------------------------------------------------------------------
 
 
 def test_a_failed_child_keeps_its_pid_its_names_and_its_queue(rt: SimRuntime, works: Works) -> None:
@@ -337,7 +339,7 @@ def test_a_temporary_sibling_is_ended_and_does_not_come_back(rt: SimRuntime, wor
     assert works.begun == ["a", "b", "c", "a", "c"]
 
 
-# -- limits -------------------------------------------------------------------------------------------
+# -- limits ----------------------------------------------------------------------------------------
 
 
 def test_too_many_restarts_end_the_supervisor_with_all_its_children(
@@ -412,7 +414,7 @@ def test_a_pause_comes_before_a_restart_and_asks_are_told(rt: SimRuntime, works:
     assert works.handled == [("a", "later")]
 
 
-# -- ends ------------------------------------------------------------------------------------------------
+# -- ends ------------------------------------------------------------------------------------------
 
 
 def test_children_end_in_the_reverse_order_each_after_the_next(
@@ -488,7 +490,7 @@ def test_calls_on_a_supervisor_that_has_ended(rt: SimRuntime, works: Works) -> N
         supervisor.watch(rt.spawn(len))
 
 
-# -- nesting ---------------------------------------------------------------------------------------------
+# -- nesting ---------------------------------------------------------------------------------------
 
 
 def tree(works: Works, **options: Any) -> Sequence[Spec]:
@@ -534,7 +536,7 @@ def test_a_nested_supervisor_that_cannot_start_fails_the_start(
     assert (works.begun, rt.stats()["actors"]) == (["a", "x"], 0)
 
 
-# -- changes ------------------------------------------------------------------------------------------------
+# -- changes ---------------------------------------------------------------------------------------
 
 
 def test_a_child_can_be_added_and_removed(rt: SimRuntime, works: Works) -> None:
@@ -612,7 +614,7 @@ def test_unsupervise_in_the_middle_of_a_restart_ends_the_child(
     assert (down.reason, rt.is_alive(pid), works.begun) == ("Panic", False, ["a"])
 
 
-# -- watching and observing -------------------------------------------------------------------------------------
+# -- watching and observing ------------------------------------------------------------------------
 
 
 def test_a_supervisor_does_not_watch_itself_or_who_is_above_it(
