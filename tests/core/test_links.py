@@ -202,6 +202,6 @@ def test_an_ending_actor_keeps_its_ties_for_its_end() -> None:
 def test_loosening_names_every_field_of_the_ties() -> None:
     named = {
         "parent", "children", "links", "watched_by", "watching", "names", "paths", "timers",
-        "joiners", "supervisors", "kept", "ending", "pending_end",
+        "joiners", "supervisors", "kept", "ending", "pending_end", "renewal",
     }  # fmt: skip
     assert named == set(Ties.__slots__)
