@@ -181,8 +181,8 @@ def test_ties_that_bind_are_kept_each_kind_of_them() -> None:
         ("parent", a_cell(2)), ("children", {2: a_cell(2)}), ("links", {2: a_cell(2)}),
         ("watched_by", {1: None}), ("watching", {1: None}), ("names", {"n": None}),
         ("paths", {"/p": None}), ("timers", {1: None}), ("joiners", [print]),
-        ("seats", [object()]), ("charge", object()), ("renewal", object()), ("kept", []), ("ending", object()),
-        ("pending_end", object()),
+        ("seats", [object()]), ("charge", object()), ("renewal", object()), ("kept", []),
+        ("ending", object()), ("pending_end", object()),
     ):  # fmt: skip
         cell = a_cell(1)
         setattr(ties_of(cell), field, value)
