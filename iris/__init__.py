@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 from iris._version import __version__, version
 
 if TYPE_CHECKING:
+    from iris.config import Limits
     from iris.core.letters import DeadLetter
+    from iris.core.load import Pressure
     from iris.core.longturns import LongTurn
     from iris.core.messages import ExitReason, LetterReason, PySystemMessage
     from iris.errors import (
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     )
     from iris.interop.buffers import allocate_buffer
     from iris.lowlevel import PyRuntime
+    from iris.observe.health import Health
     from iris.run.context import current, pause, reply
     from iris.run.pullbox import PyMailbox
     from iris.runtime import Runtime
@@ -50,11 +53,14 @@ __all__ = [
     "BadInput",
     "DeadLetter",
     "ExitReason",
+    "Health",
     "InternalError",
     "IrisError",
     "LetterReason",
     "LimitReached",
+    "Limits",
     "LongTurn",
+    "Pressure",
     "PyMailbox",
     "PyRuntime",
     "PySystemMessage",
@@ -75,8 +81,11 @@ __all__ = [
 _HOMES = {
     "DeadLetter": "iris.core.letters",
     "ExitReason": "iris.core.messages",
+    "Health": "iris.observe.health",
     "LetterReason": "iris.core.messages",
+    "Limits": "iris.config",
     "LongTurn": "iris.core.longturns",
+    "Pressure": "iris.core.load",
     "PyMailbox": "iris.run.pullbox",
     "PyRuntime": "iris.lowlevel",
     "PySystemMessage": "iris.core.messages",

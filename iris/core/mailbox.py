@@ -320,7 +320,7 @@ class Mailbox:
         else:
             lane = self.user
             if isinstance(lane, list):
-                batch = lane[:]
+                batch = lane.copy()
                 # Senders may append between the two statements, hence the length.
                 del lane[: len(batch)]
                 batch.reverse()
@@ -336,9 +336,17 @@ class Mailbox:
         """Remove and return all that is in the user lane, oldest first. Owner only."""
         left: list[Any] = []
         while self.rest or self.refill() is not None:
-            assert self.rest is not None
-            left.extend(reversed(self.rest))
-            self.rest = None
+            left += self.take_rest()
+        return left
+
+    def take_rest(self) -> list[Any]:
+        """Remove and return what is left of the batch, oldest first. Owner only."""
+        rest, self.rest = self.rest, None
+        if not rest:
+            return []
+        left = rest[::-1]
+        # By a call, and not only let go: a list that is weighed has to know.
+        rest.clear()
         return left
 
     def take_matching(self, matcher: Callable[[Any], bool], start: int) -> tuple[int, bool, Any]:
@@ -354,6 +362,6 @@ class Mailbox:
             message = lane[place]
             place += 1
             if not isinstance(message, Marker) and matcher(unwrapped(message)):
-                del lane[place - 1]
+                lane.pop(place - 1)  # type: ignore[call-arg]
                 return place - 1, True, message
         return place, False, None

@@ -11,7 +11,7 @@ from typing import Any, Callable
 
 from iris.errors import BadInput
 
-POINTS = ("exit", "orphan", "error", "undelivered", "long_turn")
+POINTS = ("exit", "orphan", "error", "undelivered", "long_turn", "pressure")
 
 
 class Hooks:
@@ -23,6 +23,7 @@ class Hooks:
         error: (exception); something failed in Iris itself.
         undelivered: (`DeadLetter`); soon after, in the runtime's hub and never inside the send.
         long_turn: (`LongTurn`); in the thread of the watchdog, while the turn goes on.
+        pressure: (`Pressure`); soon after, in the runtime's hub and never inside a send.
 
     Args:
         raised: called with the point and the exception when a hook raises.

@@ -47,6 +47,7 @@ from iris.core.messages import (
 )
 from iris.core.names import Names
 from iris.core.paths import Paths, checked_path
+from iris.core.probes import Probes
 from iris.core.supervision import Registers
 from iris.core.table import Table
 from iris.core.tally import Fates
@@ -82,7 +83,8 @@ class Lifecycle:
         child_timeout_s: float,
     ) -> None:
         self._table = table
-        self._add = table.add
+        self.enlist: Callable[[ActorCell], int] = table.add
+        # Where bytes are limited it first gives the cell lanes that are weighed.
         self._lock = table.lock
         self._delivery = delivery
         self._requests = requests
@@ -96,6 +98,8 @@ class Lifecycle:
         self._log = log
         self._undelivered = undelivered
         self._child_timeout_s = child_timeout_s
+        self.probes = Probes()
+        # What users ask after the health of; those of an actor end with it.
         self.later: Later = _no_later
         # Calls something after some seconds, in the carrier's hub.
         self.on_interrupt: Callable[[BaseException], None] = _ignore
@@ -119,9 +123,9 @@ class Lifecycle:
         if self.closing:
             self.refuse()
         if spec.plain:
-            return self._add(cell)
+            return self.enlist(cell)
         self._prepare(cell, spec)
-        pid = self._add(cell)
+        pid = self.enlist(cell)
         if spec.slow_start:
             self._start(cell)
         return pid
@@ -152,7 +156,7 @@ class Lifecycle:
                     f"actor {parent_pid} has ended or is stopping and can have no new child"
                 )
             self._prepare(cell, spec)
-            pid = self._table.add(cell)
+            pid = self.enlist(cell)
             adopt(parent, cell)
             if parent.admission is None:
                 parent.admission = PARENT
@@ -300,7 +304,7 @@ class Lifecycle:
         """
         take = cell.user.popleft if isinstance(cell.user, deque) else _pop_first(cell.user)
         # An orphan's turn may have left some of its batch; pull actors never have.
-        left, cell.rest = (cell.rest or [])[::-1], None
+        left = cell.take_rest()
         while True:
             while cell.user:
                 try:
@@ -336,10 +340,13 @@ class Lifecycle:
         return self._lock
 
     def _release(self, ties: Ties) -> None:
-        # 3 Its timers: nothing may fire for the dead.
+        # 3 Its timers and probes: nothing may fire for the dead, nor ask after them.
         for timer in ties.timers:
             self._timers.cancel(timer)
         ties.timers.clear()
+        for probe in ties.probes:
+            self.probes.free(probe)
+        ties.probes.clear()
         # 4 Its names and paths, in the same breath in which it died.
         for name in ties.names:
             self._names.free(name)

@@ -131,9 +131,11 @@ class PullRunner:
         shared, cell = self._shared, self.cell
         lifecycle = shared.lifecycle
         counted = cell.running == 2 and error is not None and not isinstance(error, ActorStopped)
-        lifecycle.count_pulled(self.received - counted)
+        handled = self.received - counted
         cell.running = 0
+        # Off the list first, THEN counted with the dead: nobody may see these messages twice.
         shared.living.pop(cell.pid, None)
+        lifecycle.count_pulled(handled)
         self._room.leaving()
         if error is not None and not isinstance(error, ActorStopped):
             lifecycle.fail(cell, error, None, counted)
