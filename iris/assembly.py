@@ -343,10 +343,14 @@ def _limit(
     scale = Scale(load)
     if load.size is not None:
         lifecycle.enlist = weigh(scale, lifecycle.enlist)
+
+    def queued_bytes() -> int:
+        return scale.sum.value
+
     # No pause in a simulation, where time stands still while messages are handled.
     pause_s = 0.0 if is_simulated else LOOK_PAUSE_S
     backpressure = Backpressure(
-        load, fates.accepted, left, lambda: scale.sum.value, lock, clock, pause_s,
+        load, fates.accepted, left, queued_bytes, lock, clock, pause_s,
         system.carrier, system.hooks, log, lambda: lifecycle.closing,
     )  # fmt: skip
     scale.look = backpressure.look

@@ -49,7 +49,7 @@ class Pressure:
 class Load:
     """What is decided about the load of one runtime. `see` under the table lock; read anywhere."""
 
-    __slots__ = ("bytes_mark", "level", "limits", "mark", "messages", "shut", "size", "times")
+    __slots__ = ("count_at", "level", "limits", "messages", "shut", "size", "times", "weigh_at")
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -61,9 +61,9 @@ class Load:
         self.messages = 0
         self.size: Optional[int] = None if limits.queued_bytes_soft is None else 0
         # Messages and bytes as last counted.
-        self.mark = -1
+        self.count_at = -1
         # Whoever accepts a message with this number or a later one has to have the load counted.
-        self.bytes_mark = 0
+        self.weigh_at = 0
         # The same, when as many bytes are queued.
 
     def see(self, messages: int, size: int, following: int) -> None:
@@ -98,9 +98,9 @@ class Load:
         calm = level is Level.CALM
         least = limits.queued_messages_soft if calm else limits.queued_messages_hard
         # The message that reaches the limit is the one that has to be followed by a count.
-        self.mark = NEVER if least is None else following + max(0, least - messages - 1)
+        self.count_at = NEVER if least is None else following + max(0, least - messages - 1)
         least = limits.queued_bytes_soft if calm else limits.queued_bytes_hard
-        self.bytes_mark = NEVER if least is None else least
+        self.weigh_at = NEVER if least is None else least
         # Last: from here on senders act on it.
         self.shut = over
 

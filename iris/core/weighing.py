@@ -66,7 +66,7 @@ class Scale:
 
     def put(self, item: Any) -> None:
         """Something has entered a lane."""
-        if self.sum.add(weight_of(item)) >= self._load.bytes_mark:
+        if self.sum.add(weight_of(item)) >= self._load.weigh_at:
             self.look()
 
     def take(self, item: Any) -> None:

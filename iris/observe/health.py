@@ -178,7 +178,7 @@ def _ask(probe: Probe) -> Optional[str]:
         return "says no"
     if type(answer) is str:
         return f"says: {answer[:METADATA_TEXT_CHARS_MAX]}" if answer else "says no"
-    return f"gave a {type_name(answer)}; a probe gives True, None, False, or a str that says why"
+    return f"gave an object of type {type_name(answer)}; a probe gives True, None, False, or a str"
 
 
 def _text(error: BaseException) -> str:

@@ -81,6 +81,7 @@ class Snapshot:
             "shed": 0 if backpressure is None else backpressure.shed.value,
             "pressure": 0 if backpressure is None else backpressure.load.times,
             "queued": queued,
+            "queued_bytes": 0 if backpressure is None else max(0, backpressure.queued_bytes()),
             "running": running,
             "actors": spawned - ended,
             "spawned": spawned,

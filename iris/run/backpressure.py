@@ -107,7 +107,7 @@ class Backpressure:
         # Messages refused because of a hard limit.
         self._accepted = accepted
         self._left = left
-        self._queued_bytes = queued_bytes
+        self.queued_bytes = queued_bytes
         self._lock = lock
         self._clock = clock
         self._pause_s = pause_s
@@ -131,7 +131,7 @@ class Backpressure:
 
         def count() -> int:
             number = next(numbers)
-            if number >= load.mark:
+            if number >= load.count_at:
                 look()
             return number
 
@@ -148,7 +148,7 @@ class Backpressure:
         left = self._left.count()
         accepted, following = self._accepted.read()
         # Never less than nothing: a turn that just ends may be counted twice for a moment.
-        self.load.see(max(0, accepted - left), max(0, self._queued_bytes()), following)
+        self.load.see(max(0, accepted - left), max(0, self.queued_bytes()), following)
         if self.load.level is not self._told:
             self._call_hub()
 

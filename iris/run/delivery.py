@@ -157,7 +157,7 @@ class Delivery:
                     cell.ready = True
                     if cell.signal(cell) is None and carrier.sleeping:
                         carrier.wake()
-                if number >= load.mark:
+                if number >= load.count_at:
                     # After its own message, so that nobody who is in the middle of a send can
                     # be missed: what is over the limit is at most one message of each of them.
                     look()
