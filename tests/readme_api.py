@@ -78,6 +78,9 @@ RUNTIME: dict[str, list[str]] = {
     "The runtime itself": [
         "self_pid",
         "stats",
+        "health",
+        "add_probe",
+        "remove_probe",
         "dead_letters",
         "quiesce",
         "shutdown",
@@ -105,6 +108,9 @@ CLASSES = (
     "DeadLetter",
     "LetterReason",
     "LongTurn",
+    "Limits",
+    "Pressure",
+    "Health",
     "PyRuntime",
 )
 

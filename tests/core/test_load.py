@@ -1,4 +1,4 @@
-"""What is decided about a load: from which count on there is pressure, when it is over, who looks."""
+"""What is decided about a load: when there is pressure, when it is over, who has to look."""
 
 from __future__ import annotations
 

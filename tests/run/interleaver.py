@@ -27,8 +27,8 @@ import greenlet
 # fmt: off
 SHARED = {
     "_crew", "_gone", "_wanted", "admission", "answered", "asked", "asks", "closed", "control",
-    "count_at", "items", "latest", "marks", "over", "pid", "policy", "ready", "sleeping", "special", "state",
-    "shut", "target", "ties", "tickets",
+    "count_at", "items", "latest", "marks", "over", "pid", "policy", "ready", "shut", "sleeping",
+    "special", "state", "target", "ties", "tickets",
 }
 """Attributes before whose every load and store a thread may be preempted."""
 

@@ -283,7 +283,7 @@ def test_a_redirect_is_one_message_and_needs_no_room_of_its_own() -> None:
 
 
 def test_no_living_target_is_told_from_a_full_node() -> None:
-    rt, pid, _ = full(3)
+    rt, _, _ = full(3)
     gone = rt.spawn(len)
     rt.stop(gone)
     assert rt.send(gone, b"") is False
@@ -603,7 +603,7 @@ def test_the_hub_finds_the_end_of_pressure_by_itself() -> None:
 
 
 def test_pressure_alone_does_not_keep_a_simulation_waiting() -> None:
-    rt, pid, _ = full(3)
+    rt, _, _ = full(3)
     stuck = rt.spawn_with_mailbox(lambda mailbox: mailbox.selective_recv(lambda message: False))
     rt.run_until_idle()
     for _ in range(3):
@@ -666,9 +666,10 @@ def test_a_send_from_del_is_refused_as_any() -> None:
     for _ in range(100):
         Dying()
         rt.send(pid, Dying())
-    for _ in range(20):
-        gc.collect()
-        rt.run_until_idle()
+    rt.run_until_idle()
+    # On PyPy the last of them go only now, and what they send comes after that.
+    gc.collect()
+    rt.run_until_idle()
     assert True in answers
     assert False in answers
     stats = rt.stats()

@@ -1148,7 +1148,7 @@ def test_no_order_of_steps_overfills_a_node(
 @pytest.mark.parametrize(
     ("module", "line", "instead"),
     [
-        ("run.delivery", "                if number >= load.count_at:\n", "                if 0:\n"),
+        ("run.delivery", "if number >= load.count_at:\n", "if 0:\n"),
         ("run.delivery", "load.shut and self.sheds(cell, data)", "0"),
         ("core.load", "        self.shut = over\n", ""),
     ],
