@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 from iris._version import __version__, version
 
 if TYPE_CHECKING:
+    from iris.config import Limits
     from iris.core.childspec import ChildSpec, SupervisorSpec
     from iris.core.letters import DeadLetter
+    from iris.core.load import Pressure
     from iris.core.longturns import LongTurn
     from iris.core.messages import ExitReason, LetterReason, PySystemMessage
     from iris.core.supervision import ChildReport
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     )
     from iris.interop.buffers import allocate_buffer
     from iris.lowlevel import PyRuntime
+    from iris.observe.health import Health
     from iris.run.context import current, pause, reply
     from iris.run.pullbox import PyMailbox
     from iris.run.supervising import ChildInfo
@@ -60,11 +63,14 @@ __all__ = [
     "ChildSpec",
     "DeadLetter",
     "ExitReason",
+    "Health",
     "InternalError",
     "IrisError",
     "LetterReason",
     "LimitReached",
+    "Limits",
     "LongTurn",
+    "Pressure",
     "PyMailbox",
     "PyRuntime",
     "PySystemMessage",
@@ -91,8 +97,11 @@ _HOMES = {
     "ChildSpec": "iris.core.childspec",
     "DeadLetter": "iris.core.letters",
     "ExitReason": "iris.core.messages",
+    "Health": "iris.observe.health",
     "LetterReason": "iris.core.messages",
+    "Limits": "iris.config",
     "LongTurn": "iris.core.longturns",
+    "Pressure": "iris.core.load",
     "PyMailbox": "iris.run.pullbox",
     "PyRuntime": "iris.lowlevel",
     "PySystemMessage": "iris.core.messages",

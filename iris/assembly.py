@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 import random
 from collections import deque
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from iris.config import Config, ReleaseGilLimits, release_gil_limits
 from iris.core.cell import ActorCell
 from iris.core.letters import Letters
 from iris.core.links import Monitors
+from iris.core.load import Load
 from iris.core.names import Names
 from iris.core.paths import Paths
 from iris.core.pid import GENERATION_MAX
@@ -25,13 +26,16 @@ from iris.core.table import Table
 from iris.core.tally import Fates
 from iris.core.timers import Timers
 from iris.core.waits import Waits
+from iris.core.weighing import Scale, weigh
 from iris.errors import BadInput, LimitReached, RuntimeClosed
 from iris.interop.aio import Aio
 from iris.interop.buffers import Buffers
+from iris.observe.health import HealthDesk, ProbeDesk, Pulse
 from iris.observe.hooks import Hooks
 from iris.observe.snapshot import Snapshot
 from iris.run import process
 from iris.run.asking import Asking
+from iris.run.backpressure import LOOK_PAUSE_S, Backpressure, Left
 from iris.run.bed import Bedroom
 from iris.run.blocking import Blocking
 from iris.run.bounds import Bounds
@@ -66,7 +70,7 @@ from iris.run.swapping import Swapping
 from iris.run.threads import Threads, WorkerThreads
 from iris.run.timing import Timing
 from iris.run.turn import Ends, make_long_turn, make_slice
-from iris.run.undelivered import POINT, Undelivered
+from iris.run.undelivered import Undelivered
 from iris.run.watchdog import Watchdog
 
 EXIT_STOP_S = 0.5
@@ -101,8 +105,10 @@ class System:
     buffers: Buffers
     closing: Closing
     delivery: Delivery
+    health: HealthDesk
     hooks: Hooks
     lodging: Lodging
+    probes: ProbeDesk
     registry: Registry
     snapshot: Snapshot
     spawning: Spawning
@@ -112,8 +118,8 @@ class System:
     undelivered: Undelivered
 
     PARTS = (
-        "aio", "asking", "blocking", "bounds", "buffers", "hooks", "lodging", "registry",
-        "snapshot", "spawning", "supervising", "swapping", "timing", "undelivered",
+        "aio", "asking", "blocking", "bounds", "buffers", "hooks", "lodging", "probes",
+        "registry", "snapshot", "spawning", "supervising", "swapping", "timing", "undelivered",
     )  # fmt: skip
 
     def __init__(self, config: Config) -> None:
@@ -137,6 +143,12 @@ class System:
         self.check_usable()
         if self.is_closed:
             raise _closed_error()
+
+    def over(self) -> Optional[str]:
+        """Why this can never be used again, in words; None while it can."""
+        if self.is_forked:
+            return str(_forked_error())
+        return "the runtime is closed" if self.is_closed else None
 
     def check_usable(self) -> None:
         """Raise RuntimeError in a forked child."""
@@ -247,8 +259,11 @@ def assemble(
     undelivered = system.undelivered = Undelivered(
         Letters(config.dead_letters_max), table, fates, hooks, log, clock, carrier.post
     )
-    if config.on_undelivered is not None:
-        hooks.add(POINT, config.on_undelivered)
+    for point, hook in (
+        ("undelivered", config.on_undelivered), ("pressure", config.on_pressure)
+    ):  # fmt: skip
+        if hook is not None:
+            hooks.add(point, hook)
     delivery = Delivery(
         table, carrier, waits, fates, undelivered, config.stop_word, system.check_usable
     )
@@ -269,8 +284,7 @@ def assemble(
     swapping = Swapping(table, delivery, registry, log, system.check_open)
     timing = Timing(table, timers, delivery, clock, carrier.wake)
 
-    lifecycle.later = _later(carrier)
-    lifecycle.refuse = system.refuse
+    lifecycle.later, lifecycle.refuse = _later(carrier), system.refuse
     system.lifecycle = lifecycle
     ends = _ends_of(lifecycle, swapping)
 
@@ -311,6 +325,9 @@ def assemble(
     system.bounds, system.delivery, system.hooks = Bounds(table), delivery, hooks
     system.registry, system.swapping, system.timing = registry, swapping, timing
     system.buffers = Buffers(delivery.send_uncopied)
+    backpressure = _limit(
+        system, lock, fates, Left(fates, carrier, shop, pulled), clock, slice_s < 0, log
+    )
     system.spawning = Spawning(
         lifecycle, table, delivery, registry, push, pull, lazy, blocking
     )  # fmt: skip
@@ -318,13 +335,58 @@ def assemble(
         system, restarting, groups, Factories(shop, carrier), log, clock, generator.random
     )
     system.snapshot = Snapshot(
-        table, fates, lifecycle.orphans, handled, pulled, lambda: authority.restarts
+        table, fates, lifecycle.orphans, handled, pulled, lambda: authority.restarts, backpressure
     )
     system.closing = Closing(
         table, fates, lifecycle, carrier, pulled, pull.interrupt_stopping, blocking.idle, overflow,
         clock, runtime, system.closed,
     )  # fmt: skip
     return system
+
+
+def _limit(
+    system: System,
+    lock: Any,
+    fates: Fates,
+    left: Left,
+    clock: Callable[[], float],
+    is_simulated: bool,
+    log: Log,
+) -> Optional[Backpressure]:
+    """Limit what is queued in all mailboxes together, if asked to; watch over the health."""
+    lifecycle, limits = system.lifecycle, system.config.limits
+    if limits is None:
+        _watch_health(system, clock, None)
+        return None
+    load = Load(limits)
+    scale = Scale(load)
+    if load.size is not None:
+        lifecycle.enlist = weigh(scale, lifecycle.enlist)
+
+    def queued_bytes() -> int:
+        return scale.sum.value
+
+    # No pause in a simulation, where time stands still while messages are handled.
+    pause_s = 0.0 if is_simulated else LOOK_PAUSE_S
+    backpressure = Backpressure(
+        load, fates.accepted, left, queued_bytes, lock, clock, pause_s,
+        system.carrier, system.hooks, log, lambda: lifecycle.closing,
+    )  # fmt: skip
+    scale.look = backpressure.look
+    system.delivery.limit(backpressure)
+    _watch_health(system, clock, backpressure)
+    return backpressure
+
+
+def _watch_health(
+    system: System, clock: Callable[[], float], backpressure: Optional[Backpressure]
+) -> None:
+    lifecycle = system.lifecycle
+    system.probes = ProbeDesk(system.table, lifecycle.probes)
+    system.health = HealthDesk(
+        lifecycle.probes, Pulse(system.carrier, clock), system.config.live_within_s, system.over,
+        lambda: lifecycle.closing, backpressure,
+    )  # fmt: skip
 
 
 def _supervise(

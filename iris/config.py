@@ -68,6 +68,54 @@ METADATA_TEXT_CHARS_MAX = 4096
 DEAD_LETTERS_MOST = 10_000_000
 """The largest `dead_letters_max`: some 250 bytes each, so a few GiB at the worst."""
 
+OTHER_BYTES = 64
+"""What a message that is no bytes, str or buffer counts for in `Limits`: what it really holds
+cannot be told without calling code of its class, and nearly every object takes this at least."""
+
+LIMIT_MOST = 1 << 53
+"""More messages or bytes than any machine holds; a limit beyond it is a mistake."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much may be queued in all mailboxes of a runtime together: `Runtime(limits=Limits(...))`.
+
+    None is no limit. A soft limit that is not given is 80 % of the hard one. What is being handled
+    is not queued any more. Bytes are the length of bytes and str and the size of a buffer; every
+    other message counts 64.
+    """
+
+    queued_messages_soft: Optional[int] = None
+    """From this many messages on the node is under pressure."""
+
+    queued_messages_hard: Optional[int] = None
+    """From this many messages on further ones are refused."""
+
+    queued_bytes_soft: Optional[int] = None
+    """From this many bytes on the node is under pressure."""
+
+    queued_bytes_hard: Optional[int] = None
+    """From this many bytes on further messages are refused."""
+
+    def __post_init__(self) -> None:
+        for what in ("queued_messages", "queued_bytes"):
+            names = (f"{what}_soft", f"{what}_hard")
+            soft, hard = (getattr(self, name) for name in names)
+            for name in names:
+                if getattr(self, name) is not None:
+                    whole_number(name, getattr(self, name), least=1, most=LIMIT_MOST)
+            if hard is not None and soft is None:
+                object.__setattr__(self, names[0], max(1, hard * 4 // 5))
+            elif hard is not None and soft > hard:
+                raise BadInput(
+                    f"{names[0]}={soft} is over {names[1]}={hard}; give {hard} or less, or leave"
+                    " it out"
+                )
+        if all(getattr(self, one.name) is None for one in fields(self)):
+            raise BadInput(
+                "Limits() limits nothing; give queued_messages_hard or another, or no limits"
+            )
+
 
 @dataclass(frozen=True)
 class Config:
@@ -117,8 +165,17 @@ class Config:
     long_turn_ms: Optional[float] = 100
     """A turn that holds the thread of the push actors for longer is reported; None or 0: none."""
 
+    limits: Optional[Limits] = None
+    """How much may be queued in all mailboxes together; None counts nothing and refuses nothing."""
+
+    on_pressure: Optional[Callable[[Any], Any]] = None
+    """A first hook of point "pressure"; see `Runtime.add_hook`."""
+
+    live_within_s: float = 10.0
+    """A hub that does not come round for longer after it was asked to makes `health()` not live."""
+
     def __post_init__(self) -> None:
-        for name in ("slice_s", "shutdown_timeout_s", "exit_drain_s"):
+        for name in ("slice_s", "shutdown_timeout_s", "exit_drain_s", "live_within_s"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 raise TypeError(f"{name} is a number of seconds, not {value!r}")
@@ -141,8 +198,11 @@ class Config:
         whole_number("dead_letters_max", self.dead_letters_max, least=0, most=DEAD_LETTERS_MOST)
         if self.long_turn_ms is not None:
             _milliseconds("long_turn_ms", self.long_turn_ms)
-        if self.on_undelivered is not None and not callable(self.on_undelivered):
-            raise TypeError(f"on_undelivered is a callable or None, not {self.on_undelivered!r}")
+        if self.limits is not None and type(self.limits) is not Limits:
+            raise TypeError(f"limits is an iris.Limits or None, not {self.limits!r}")
+        for name in ("on_undelivered", "on_pressure"):
+            if getattr(self, name) is not None and not callable(getattr(self, name)):
+                raise TypeError(f"{name} is a callable or None, not {getattr(self, name)!r}")
 
 
 @dataclass(frozen=True)

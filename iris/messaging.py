@@ -35,7 +35,8 @@ class MessageFacade:
 
         Returns:
             True when the mailbox accepted it. False when there is no living actor with this
-            pid (any more), when it is stopping, or when its bounded mailbox refused.
+            pid (any more), when it is stopping, or when its bounded mailbox refused, or a hard
+            limit of the runtime (`iris.Limits`) is met.
 
         Raises:
             TypeError, BadInput: `pid` cannot be a pid.
@@ -72,7 +73,8 @@ class MessageFacade:
             AskTimeout: no answer came in time. The message may still be handled; an answer
                 that comes later goes nowhere and is counted as `late_replies`.
             ActorDead: the actor has ended or is stopping, or it ends before it has answered.
-            LimitReached: its bounded mailbox refused or dropped the message.
+            LimitReached: its bounded mailbox refused or dropped the message, or a hard limit of
+                the runtime is met.
             AskCycle: the actor waits for the caller, directly or through others, or is it.
             WouldDeadlock: on the thread of an asyncio loop (use `ask_async`), or in a hub's
                 callback.

@@ -82,6 +82,9 @@ RUNTIME: dict[str, list[str]] = {
     "The runtime itself": [
         "self_pid",
         "stats",
+        "health",
+        "add_probe",
+        "remove_probe",
         "dead_letters",
         "quiesce",
         "shutdown",
@@ -114,6 +117,9 @@ CLASSES = (
     "DeadLetter",
     "LetterReason",
     "LongTurn",
+    "Limits",
+    "Pressure",
+    "Health",
     "PyRuntime",
 )
 

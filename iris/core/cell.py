@@ -160,6 +160,7 @@ class Ties:
         "parent",
         "paths",
         "pending_end",
+        "probes",
         "renewal",
         "seats",
         "timers",
@@ -177,6 +178,8 @@ class Ties:
         self.names: dict[str, None] = {}
         self.paths: dict[str, None] = {}
         self.timers: dict[int, None] = {}
+        self.probes: dict[str, None] = {}
+        # By name, those that it has added.
         self.joiners: list[Callable[[], Any]] = []
         # Called once each when the actor is gone, after its pid is retired.
         self.seats: list[Any] = []

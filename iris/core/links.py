@@ -34,6 +34,7 @@ def loosen(cell: ActorCell) -> None:
         # Written out: a loop over the fields takes three times as long.
         or ties.timers
         or ties.names
+        or ties.probes
         or ties.links
         or ties.parent
         or ties.children

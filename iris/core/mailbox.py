@@ -322,7 +322,7 @@ class Mailbox:
         else:
             lane = self.user
             if isinstance(lane, list):
-                batch = lane[:]
+                batch = lane.copy()
                 # Senders may append between the two statements, hence the length.
                 del lane[: len(batch)]
                 batch.reverse()
@@ -338,9 +338,17 @@ class Mailbox:
         """Remove and return all that is in the user lane, oldest first. Owner only."""
         left: list[Any] = []
         while self.rest or self.refill() is not None:
-            assert self.rest is not None
-            left.extend(reversed(self.rest))
-            self.rest = None
+            left += self.take_rest()
+        return left
+
+    def take_rest(self) -> list[Any]:
+        """Remove and return what is left of the batch, oldest first. Owner only."""
+        rest, self.rest = self.rest, None
+        if not rest:
+            return []
+        left = rest[::-1]
+        # By a call, and not only let go: a list that is weighed has to know.
+        rest.clear()
         return left
 
     def take_queued(self) -> list[Any]:
@@ -349,11 +357,11 @@ class Mailbox:
         Those who wait in front of a full mailbox come in behind.
         """
         waiting = len(self.user)
-        taken = (self.rest or [])[::-1]
+        taken = self.take_rest()
         while waiting > 0 and self.refill() is not None:
-            assert self.rest is not None
-            waiting -= len(self.rest)
-            taken.extend(reversed(self.rest))
+            batch = self.take_rest()
+            waiting -= len(batch)
+            taken += batch
         self.rest = [item for item in reversed(taken) if isinstance(item, Marker)] or None
         return [item for item in taken if not isinstance(item, Marker)]
 
@@ -370,6 +378,6 @@ class Mailbox:
             message = lane[place]
             place += 1
             if not isinstance(message, Marker) and matcher(unwrapped(message)):
-                del lane[place - 1]
+                lane.pop(place - 1)  # type: ignore[call-arg]
                 return place - 1, True, message
         return place, False, None

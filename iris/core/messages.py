@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any, Callable, Optional
 
 
-class _Word(str, Enum):
+class Word(str, Enum):
     """A str enum that prints as its value on every Python version.
 
     From 3.11 on, format() of a plain `str, Enum` mix-in gives the member's name instead.
@@ -23,7 +23,7 @@ class _Word(str, Enum):
         return format(str(self.value), spec)
 
 
-class ExitReason(_Word):
+class ExitReason(Word):
     """Why an actor ended; equal to the word itself, so `reason == "Panic"` holds."""
 
     NORMAL = "Normal"
@@ -35,7 +35,7 @@ class ExitReason(_Word):
     NO_SUCH_ACTOR = "NoSuchActor"
 
 
-class LetterReason(_Word):
+class LetterReason(Word):
     """Why no handler has seen a message: the fate that `stats()` counts for it."""
 
     UNDELIVERABLE = "undeliverable"
@@ -50,7 +50,7 @@ class LetterReason(_Word):
     """Accepted, and set aside after its handler had raised twice."""
 
 
-class SystemType(_Word):
+class SystemType(Word):
     """What a system message is about."""
 
     EXIT = "EXIT"

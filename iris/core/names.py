@@ -13,12 +13,12 @@ from iris.core.book import strike
 from iris.errors import BadInput
 
 
-def checked_name(name: object) -> str:
+def checked_name(name: object, what: str = "an actor's name") -> str:
     """Return the name when it is a usable one, else raise TypeError or BadInput."""
     if not isinstance(name, str):
-        raise TypeError(f"an actor's name is a str, not {name!r} of type {type(name).__name__}")
+        raise TypeError(f"{what} is a str, not {name!r} of type {type(name).__name__}")
     if not name:
-        raise BadInput("an actor's name cannot be empty")
+        raise BadInput(f"{what} cannot be empty")
     try:
         size = len(name.encode())
     except UnicodeEncodeError:

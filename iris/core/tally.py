@@ -39,10 +39,15 @@ class Counter:
     @property
     def value(self) -> int:
         """The number. Reading takes a number too, and gives it back in its books."""
+        return self.read()[0]
+
+    def read(self) -> tuple[int, int]:
+        """The number, and what `next(numbers)` gives, at least, to whoever raises it next."""
         with self._lock:
-            value = next(self.numbers) - self._reads
+            taken = next(self.numbers)
+            value = taken - self._reads
             self._reads += 1
-        return value
+        return value, taken + 1
 
 
 SENDER_SIDE = ("accepted", "refused", "undeliverable", "redirected", "spilled")

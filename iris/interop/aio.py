@@ -110,6 +110,8 @@ class Aio:
             cell = self._table.get(check_pid(pid))
             if cell is None or cell.spec.capacity is None:
                 return self._delivery.send(pid, data)
+            if self._delivery.sheds(cell, data):
+                return False
             waiter = LoopWaiter()
             ticket = self._delivery.ticket(data, waiter.settle)
             taken = self._delivery.line_up(cell, ticket)

@@ -11,7 +11,9 @@ from typing import Any, Callable
 
 from iris.errors import BadInput
 
-POINTS = ("exit", "orphan", "error", "undelivered", "long_turn", "restart", "give_up")
+POINTS = (
+    "exit", "orphan", "error", "undelivered", "long_turn", "restart", "give_up", "pressure",
+)  # fmt: skip
 
 
 class Hooks:
@@ -25,6 +27,7 @@ class Hooks:
         restart: (`ChildReport`); a supervised child was restarted. In the runtime's hub.
         give_up: (`ChildReport`); a supervised child has used up its restarts. In the hub, too.
         long_turn: (`LongTurn`); in the thread of the watchdog, while the turn goes on.
+        pressure: (`Pressure`); soon after, in the runtime's hub and never inside a send.
 
     Args:
         raised: called with the point and the exception when a hook raises.

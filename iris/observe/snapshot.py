@@ -7,11 +7,12 @@ after the other and need not add up to the last message; at rest they do.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Callable
+from typing import Callable, Optional
 
 from iris.core.cell import ActorCell
 from iris.core.table import Table
 from iris.core.tally import Fates
+from iris.run.backpressure import Backpressure
 
 
 class Snapshot:
@@ -24,6 +25,7 @@ class Snapshot:
         carried: gives how many messages the actors of the carrier and the workers have handled.
         pulled: gives (messages taken, cell) of each living pull actor.
         restarts: how often supervisors have restarted a child.
+        backpressure: counts what it has refused; None where nothing limits what is queued.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class Snapshot:
         carried: Callable[[], int],
         pulled: Callable[[], Iterable[tuple[int, ActorCell]]],
         restarts: Callable[[], int],
+        backpressure: Optional[Backpressure],
     ) -> None:
         self._table = table
         self._fates = fates
@@ -41,6 +44,7 @@ class Snapshot:
         self._carried = carried
         self._pulled = pulled
         self._restarts = restarts
+        self._backpressure = backpressure
 
     def stats(self) -> dict[str, int]:
         """Totals since the start of the runtime, and what is the case now."""
@@ -58,6 +62,7 @@ class Snapshot:
             handled += received - (1 if cell.running == 2 else 0)
         accepted, refused = fates.accepted.value, fates.refused.value
         undeliverable, redirected = fates.undeliverable.value, fates.redirected.value
+        backpressure = self._backpressure
         with table.lock:
             spawned, ended = table.spawned, table.ended
         return {
@@ -76,7 +81,10 @@ class Snapshot:
             "in_doubt": 0,
             "lost": 0,
             "late_replies": fates.late_replies.value,
+            "shed": 0 if backpressure is None else backpressure.shed.value,
+            "pressure": 0 if backpressure is None else backpressure.load.times,
             "queued": queued,
+            "queued_bytes": 0 if backpressure is None else max(0, backpressure.queued_bytes()),
             "running": running,
             "actors": spawned - ended,
             "spawned": spawned,

@@ -95,6 +95,9 @@ class Asking:
         Raises:
             ActorDead, LimitReached, AskCycle: it was not accepted.
         """
+        backpressure = self._delivery.backpressure
+        if backpressure is not None and self._delivery.sheds(cell, request.message):
+            raise backpressure.refusal(cell.pid)
         verdict = self._requests.put(cell, request, True)
         if verdict not in _TAKEN:
             raise refusal(cell.pid, verdict)
@@ -153,14 +156,17 @@ class Asking:
         target = self._table.get(pid)
         if request is None or target is None:
             return self._delivery.send(pid, data)
+        data = owned(data)
         before = request.message
         with self._lock:
             self._check_owed(request, cell)
+            if self._delivery.sheds(target, data):
+                return False
             # Of another runtime it is not this one's to move.
             waits = not request.over and request.desk is self
             if waits:
                 self._release(request)
-                request.message = owned(data)
+                request.message = data
         if not waits:
             return self._delivery.send(pid, data)
         taken = False

@@ -17,6 +17,7 @@ from iris.core.runqueue import RunQueue
 from iris.core.timers import Timers
 from iris.run.context import Place, Sleeper, current_greenlet, enter, leave
 from iris.run.hub import Hub
+from iris.run.native import get_ident
 
 Slice = Callable[[Place, float, float], None]
 NEVER = float("inf")
@@ -65,6 +66,8 @@ class Carrier:
         # Sends the timed messages that are due.
         self.interrupted = report
         # Given a KeyboardInterrupt; on the hub of the user's own thread it is the user's.
+        self.thread = 0
+        # Of the hub.
         self._hub: Optional[Hub] = None
         self._timers = timers
         self._clock = clock
@@ -116,10 +119,16 @@ class Carrier:
         place = self._places.get(greenlet)
         return None if place is None else place.cell
 
+    def cells(self) -> list[ActorCell]:
+        """The actors whose turns go on, blocked or not. A guess unless called in the pump."""
+        cells = [place.cell for place in list(self._places.values())]
+        return [cell for cell in cells if cell is not None]
+
     # -- in the carrier's thread ---------------------------------------------------------
 
     def attach(self, hub: Hub) -> None:
-        """Run on this hub from now on."""
+        """Run on this hub, in this thread, from now on."""
+        self.thread = get_ident()
         self._hub = hub
         # The methods below are for reading: this saves two calls of each wait.
         self.park = hub.park  # type: ignore[method-assign]
@@ -149,6 +158,11 @@ class Carrier:
         """Run `call()` in the hub after some seconds; the result has `close()`."""
         assert self._hub is not None
         return self._hub.later(delay_s, call)
+
+    def later_aside(self, delay_s: float, call: Callable[[], Any]) -> Any:
+        """As `later`, but for this call alone no event loop and no simulation goes on."""
+        assert self._hub is not None
+        return self._hub.later_aside(delay_s, call)
 
     def remind(self, delay_s: float, sleeper: Sleeper) -> None:
         """Call `sleeper.expire()` in the hub after some seconds, if it is still parked then.

@@ -16,6 +16,7 @@ from collections import deque
 from contextlib import suppress
 from typing import Any, Callable, Protocol
 
+from iris.core.cell import ActorCell
 from iris.run.bed import Bed
 from iris.run.context import Place, enter, leave
 from iris.run.native import new_rlock
@@ -86,6 +87,17 @@ class Workshop:
     def count(self) -> int:
         """How many workers there are."""
         return len(self._workers)
+
+    def handled_at_least(self) -> int:
+        """`handled` without the lock: may miss those of a worker that leaves in this moment."""
+        left = self._handled
+        # Read first: a worker is off the list before its messages are in that number.
+        return left + sum(worker.handled for worker in list(self._workers))
+
+    def cells(self) -> list[ActorCell]:
+        """The actors whose turns workers run now or ran last. Without the lock."""
+        places = [getattr(worker, "place", None) for worker in list(self._workers)]
+        return [place.cell for place in places if place is not None and place.cell is not None]
 
     def handled(self) -> int:
         """Messages that workers have handled; those of the turns that run are not in it."""

@@ -3,7 +3,8 @@
 Every send is counted once, by what became of it at the mailbox. This module refuses to
 know kinds of actor: it appends and signals the cell's runner. Where the lane is bounded, the
 actor has children or an idle time, or the mailbox is closed, the cell has an `admission` and the
-slow way is taken.
+slow way is taken. Over 400 lines, because all that can become of an offered message is to be
+read in one place.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from iris.core.table import Table
 from iris.core.tally import Fates
 from iris.core.waits import Waits
 from iris.errors import BadInput, WouldDeadlock
+from iris.run.backpressure import Backpressure
 from iris.run.carrier import Carrier
 from iris.run.context import current_cell, current_pid
 from iris.run.undelivered import Undelivered
@@ -57,8 +59,8 @@ class Delivery:
     """
 
     __slots__ = (
-        "_carrier", "_fates", "_stop_word", "_table", "_undelivered", "_waits", "gone",
-        "request_dropped", "send",
+        "_carrier", "_fates", "_stop_word", "_table", "_undelivered", "_waits", "backpressure",
+        "gone", "request_dropped", "send",
     )  # fmt: skip
 
     send: Send
@@ -82,6 +84,8 @@ class Delivery:
         self._undelivered = undelivered
         self._stop_word = stop_word
         self.gone = gone
+        self.backpressure: Optional[Backpressure] = None
+        # None where nothing limits what is queued in all mailboxes; see `limit`.
         self.send = self._make_send()
 
     def _make_send(self) -> Send:
@@ -120,11 +124,66 @@ class Delivery:
 
         return send
 
+    def limit(self, backpressure: Backpressure) -> None:
+        """Limit what is queued in all mailboxes. Before anybody has taken `send`."""
+        self.backpressure = backpressure
+        self.send = self._make_limited_send(backpressure)
+
+    def _make_limited_send(self, backpressure: Backpressure) -> Send:
+        """Build the `send` of a runtime with limits: `_make_send` with two tests more."""
+        slots = self._table.slots
+        accepted = self._fates.accepted.numbers
+        missing, admit, insist = self._missing, self._admit, self.insist
+        carrier = self._carrier
+        load, look = backpressure.load, backpressure.look
+
+        def send(pid: int, data: Any) -> bool:
+            try:
+                cell: ActorCell = slots[pid & SLOT_MASK]  # type: ignore[assignment]
+                if cell.pid != pid:
+                    return missing(pid, data)
+            except (IndexError, AttributeError, TypeError):
+                return missing(pid, data)
+            if type(data) is not bytes and isinstance(data, _COPIED):
+                data = bytes(data)
+            if load.shut and self.sheds(cell, data):
+                return False
+            try:
+                if cell.admission is not None:
+                    return admit(cell, data, True, ())
+                cell.user.append(data)
+                number = next(accepted)
+                if not cell.ready:
+                    cell.ready = True
+                    if cell.signal(cell) is None and carrier.sleeping:
+                        carrier.wake()
+                if number >= load.count_at:
+                    # After its own message, so that nobody who is in the middle of a send can
+                    # be missed: what is over the limit is at most one message of each of them.
+                    look()
+            except BaseException:
+                insist(cell)
+                raise
+            return True
+
+        return send
+
+    def sheds(self, cell: ActorCell, data: Any) -> bool:
+        """Whether the node is at a hard limit: then the message is refused and counted here."""
+        backpressure = self.backpressure
+        if backpressure is None or cell.admission is CLOSED or not backpressure.refuses():
+            return False
+        backpressure.shed.add()
+        self.refused(cell.pid, data)
+        return True
+
     def send_nowait(self, pid: int, data: Any) -> bool:
         """Send for the runtime itself (timers, the mesh): never waits, a full `block` refuses."""
         cell = self._table.get(pid)
         if cell is None:
             return self._missing(pid, data)
+        if self.sheds(cell, data):
+            return False
         return self._admit(cell, data, False, ())
 
     def send_uncopied(self, pid: int, data: Any) -> bool:
@@ -132,6 +191,8 @@ class Delivery:
         cell = self._table.get(pid)
         if cell is None:
             return self._missing(pid, data)
+        if self.sheds(cell, data):
+            return False
         try:
             return self._admit(cell, data, True, ())
         except BaseException:
@@ -262,7 +323,10 @@ class Delivery:
         elif verdict is Verdict.SPILL:
             assert type(admission) is Bound
             fates.spilled.add()
-            self._forward(admission.target, data, (*seen, cell.pid))
+            target = self._table.get(admission.target)
+            # The copy is a message more.
+            if target is None or not self.sheds(target, data):
+                self._forward(admission.target, data, (*seen, cell.pid))
         return True
 
     def _redirect(self, cell: ActorCell, bound: Bound, data: Any, seen: Seen) -> bool:

@@ -43,6 +43,9 @@ class Hub(Protocol):
     def later(self, delay_s: float, call: Callable[[], Any]) -> Any:
         """Run `call()` in the hub after some seconds; the result has `close()`."""
 
+    def later_aside(self, delay_s: float, call: Callable[[], Any]) -> Any:
+        """As `later`, but an event loop with nothing else to wait for does not wait for this."""
+
     def new_greenlet(self, run: Callable[[], None]) -> Any:
         """A greenlet that returns to the hub when it ends."""
 
@@ -111,6 +114,11 @@ class GeventHub:
 
     def later(self, delay_s: float, call: Callable[[], Any]) -> Any:
         timer = self._loop.timer(max(delay_s, 0.0))
+        timer.start(call)
+        return timer
+
+    def later_aside(self, delay_s: float, call: Callable[[], Any]) -> Any:
+        timer = self._loop.timer(max(delay_s, 0.0), ref=False)
         timer.start(call)
         return timer
 

@@ -48,6 +48,7 @@ from iris.core.messages import (
 )
 from iris.core.names import Names
 from iris.core.paths import Paths, checked_path
+from iris.core.probes import Probes
 from iris.core.table import Table
 from iris.core.tally import Fates
 from iris.core.timers import Timers
@@ -82,7 +83,8 @@ class Lifecycle:
         settling: Settling,
     ) -> None:
         self._table = table
-        self._add = table.add
+        self.enlist: Callable[[ActorCell], int] = table.add
+        # Where bytes are limited it first gives the cell lanes that are weighed.
         self._lock = table.lock
         self._delivery = delivery
         self._requests = requests
@@ -94,6 +96,8 @@ class Lifecycle:
         self._hooks = hooks
         self._log = log
         self._settling = settling
+        self.probes = Probes()
+        # What users ask after the health of; those of an actor end with it.
         self.later: Later = _not_assembled
         # Calls something after some seconds, in the carrier's hub.
         self.on_interrupt: Callable[[BaseException], None] = _nothing
@@ -136,9 +140,9 @@ class Lifecycle:
         if self.closing:
             self.refuse()
         if spec.plain:
-            return self._add(cell)
+            return self.enlist(cell)
         self._prepare(cell, spec)
-        pid = self._add(cell)
+        pid = self.enlist(cell)
         if spec.slow_start:
             self._start(cell)
         return pid
@@ -156,7 +160,7 @@ class Lifecycle:
             if self.closing:
                 self.refuse()
             self._prepare(cell, spec)
-            pid = self._add(cell)
+            pid = self.enlist(cell)
             self._bear(cell, born)
         if spec.slow_start:
             self._start(cell)
@@ -213,7 +217,7 @@ class Lifecycle:
                     f"actor {parent_pid} is restarting and can have no new child now; try again"
                 )
             self._prepare(cell, spec)
-            pid = self._table.add(cell)
+            pid = self.enlist(cell)
             adopt(parent, cell)
             if parent.admission is None:
                 parent.admission = PARENT
@@ -415,14 +419,17 @@ class Lifecycle:
         return self._lock
 
     def cancel_timers(self, ties: Ties) -> None:
-        """Under the table lock."""
+        """Timers and probes: nothing may fire for the dead, nor ask after them. Under the lock."""
         for timer in ties.timers:
             self._timers.cancel(timer)
         ties.timers.clear()
+        for probe in ties.probes:
+            self.probes.free(probe)
+        ties.probes.clear()
 
     def release(self, ties: Ties) -> None:
         """Steps 3 and 4. Under the table lock."""
-        # 3 Its timers: nothing may fire for the dead.
+        # 3 Its timers and probes.
         self.cancel_timers(ties)
         # 4 Its names and paths, in the same breath in which it died.
         for name in ties.names:

@@ -10,6 +10,7 @@ import logging
 from typing import Any
 
 from iris.core.letters import DeadLetter
+from iris.core.load import Level, Pressure
 from iris.core.longturns import LongTurn
 from iris.core.supervision import ChildReport
 
@@ -25,7 +26,9 @@ _log = logging.getLogger("iris")
 class Log:
     """The log lines of one runtime. From any thread."""
 
-    __slots__ = ("_crashes", "_failed_starts", "_given_up", "_long_turns", "_orphans")
+    __slots__ = (
+        "_crashes", "_failed_starts", "_given_up", "_long_turns", "_orphans", "_pressures",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._crashes = 0
@@ -33,6 +36,7 @@ class Log:
         self._given_up = 0
         self._long_turns = 0
         self._orphans = 0
+        self._pressures = 0
 
     def crashed(
         self, pid: int, reason: Any, error: BaseException, restarts: bool = False
@@ -133,6 +137,34 @@ class Log:
                 "%d long turns of actors so far, the latest of actor %d",
                 self._long_turns,
                 turn.pid,
+            )
+
+    def pressure(self, report: Pressure, shed: int) -> None:
+        """The load has met a limit, or has come back."""
+        if report.level is Level.CALM:
+            if self._pressures <= IN_FULL:
+                _log.info(
+                    "the load is under its limits again: %d messages are queued; %d were refused"
+                    " so far",
+                    report.queued_messages,
+                    shed,
+                )
+            return
+        self._pressures += 1
+        if self._pressures <= IN_FULL:
+            _log.warning(
+                "the load has met a %s limit: %d messages%s are queued in all mailboxes together,"
+                " with %r",
+                report.level,
+                report.queued_messages,
+                "" if report.queued_bytes is None else f" of {report.queued_bytes} bytes",
+                report.limits,
+            )
+        elif self._pressures % PER_LINE == 0:
+            _log.warning(
+                "the load has met its limits %d times so far; %d messages were refused",
+                self._pressures,
+                shed,
             )
 
     def swap_refused(self, pid: int, version: int, error: BaseException) -> None:

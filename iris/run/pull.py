@@ -168,14 +168,16 @@ class PullRunner:
         shared, cell = self._shared, self.cell
         lifecycle = shared.lifecycle
         counted = cell.running == 2 and error is not None and not isinstance(error, ActorStopped)
-        lifecycle.count_pulled(self.received - counted)
+        handled = self.received - counted
         cell.running = 0
         if cell.control is not None:
             cell.control.current = None
         taken, self._taken = self._taken, NOTHING
         if not counted:
             self._acquit(taken)
+        # Off the list first, THEN counted with the dead: nobody may see these messages twice.
         shared.living.pop(cell.pid, None)
+        lifecycle.count_pulled(handled)
         room.leaving()
         if error is not None and not isinstance(error, ActorStopped):
             lifecycle.fail(cell, error, None if taken is NOTHING else taken, counted)

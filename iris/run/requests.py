@@ -84,7 +84,7 @@ class Requests:
         self, cell: ActorCell, admission: Admission, request: Request, verdict: Verdict, seen: Seen
     ) -> Verdict:
         if verdict is Verdict.ACCEPTED:
-            next(self._fates.accepted.numbers)
+            self._fates.accepted.add()
             self._delivery.poke(cell)
             return verdict
         if verdict is Verdict.WAIT:

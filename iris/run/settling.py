@@ -47,7 +47,7 @@ class Settling:
         """
         take = cell.user.popleft if isinstance(cell.user, deque) else _pop_first(cell.user)
         # An orphan's turn may have left some of its batch; pull actors never have.
-        left, cell.rest = (cell.rest or [])[::-1], None
+        left = cell.take_rest()
         while True:
             while cell.user:
                 try:

@@ -28,10 +28,12 @@ class ManualClock:
 class _Call:
     """A delayed call; closing it takes it back."""
 
-    __slots__ = ("call",)
+    __slots__ = ("aside", "call")
 
-    def __init__(self, call: Optional[Callable[[], Any]]) -> None:
+    def __init__(self, call: Optional[Callable[[], Any]], aside: bool = False) -> None:
         self.call = call
+        self.aside = aside
+        # Whether nobody waits for it.
 
     def close(self) -> None:
         self.call = None
@@ -67,7 +69,12 @@ class SimHub:
         self._armed = None if delay_s is None else self.later(delay_s, call)
 
     def later(self, delay_s: float, call: Callable[[], Any]) -> _Call:
-        entry = _Call(call)
+        return self._add(delay_s, _Call(call))
+
+    def later_aside(self, delay_s: float, call: Callable[[], Any]) -> _Call:
+        return self._add(delay_s, _Call(call, True))
+
+    def _add(self, delay_s: float, entry: _Call) -> _Call:
         self._order += 1
         heapq.heappush(self._calls, (self.clock.now + max(delay_s, 0.0), self._order, entry))
         return entry
@@ -108,6 +115,10 @@ class SimHub:
         while self._calls and self._calls[0][2].call is None:
             heapq.heappop(self._calls)
         return self._calls[0][0] if self._calls else None
+
+    def expects(self) -> bool:
+        """Whether a timer is to come that somebody may wait for."""
+        return any(entry.call is not None and not entry.aside for _, _, entry in self._calls)
 
     def move_to(self, time: float) -> None:
         """Move the clock to a time that no timer precedes, and wake what is due."""

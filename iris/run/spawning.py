@@ -92,7 +92,7 @@ class Spawning:
     def _make_push(self) -> PushSpawn:
         """Build `push`. A closure: that is worth 150 ns of some 1,100 an actor."""
         lifecycle, runner, plain = self._lifecycle, self._push, self._plain
-        spawn, add = lifecycle.spawn, self._table.add
+        spawn, add = lifecycle.spawn, lifecycle.enlist
 
         def push(
             handler: Handler,

@@ -46,7 +46,7 @@ class _Driver:
         if self._hub.step():
             return
         due = self._hub.next_time()
-        if due is None:
+        if due is None or not self._hub.expects():
             raise IrisError("the simulation waits for something that nothing in it can bring about")
         self._hub.move_to(due)
 

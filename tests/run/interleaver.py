@@ -27,8 +27,8 @@ import greenlet
 # fmt: off
 SHARED = {
     "_crew", "_gone", "_wanted", "admission", "answered", "asked", "asks", "closed", "control",
-    "items", "latest", "marks", "over", "pid", "policy", "ready", "sleeping", "special", "state",
-    "target", "ties", "tickets",
+    "count_at", "items", "latest", "marks", "over", "pid", "policy", "ready", "shut", "sleeping",
+    "special", "state", "target", "ties", "tickets",
 }
 """Attributes before whose every load and store a thread may be preempted."""
 
@@ -45,7 +45,8 @@ CONTAINERS = {
 """Names of containers whose truth or items are looked at."""
 
 INSTRUMENTED = {
-    "core.cell", "core.idle", "core.mailbox", "core.table", "core.waits", "run.asking", "run.bed",
+    "core.cell", "core.idle", "core.load", "core.mailbox", "core.table", "core.waits",
+    "run.asking", "run.backpressure", "run.bed",
     "run.blocking", "run.carrier", "run.crew", "run.delivery", "run.lazy", "run.lifecycle",
     "run.pull", "run.pullbox", "run.push", "run.registry", "run.requests", "run.swapping",
     "run.turn",
@@ -378,6 +379,17 @@ class Lock:
     def __exit__(self, *exc: object) -> None:
         self._depth -= 1
 
+    def acquire(self, blocking: bool) -> bool:
+        assert not blocking
+        _run.point("lock")
+        free = not self._depth or self._owner is _run.current
+        if free:
+            self._owner = _run.current
+            self._depth += 1
+        return free
+
+    release = __exit__
+
 
 class PlainLock:
     """A lock that anybody may release. Time passes where somebody waits for it with a timeout."""
@@ -445,6 +457,8 @@ class Hub:
     def later(self, delay_s: float, call: Callable[[], Any]) -> Any:
         return PlainLock()
 
+    later_aside = later
+
     def new_greenlet(self, run: Callable[[], None]) -> Any:
         return greenlet.greenlet(run, self._greenlet)
 
@@ -484,7 +498,7 @@ class Hub:
 class World:
     """One runtime in one run, and what its actors have seen."""
 
-    def __init__(self, iris: Iris, run: Run) -> None:
+    def __init__(self, iris: Iris, run: Run, **options: Any) -> None:
         self.iris = iris
         self.hub = Hub()
         self.seen: list[Any] = []
@@ -493,7 +507,9 @@ class World:
         # Noted and not raised: a handler that raises only ends its actor.
         self.busy: set[int] = set()
         self._run = run
-        config = iris.config.Config(pull_threads_max=8)
+        if "limits" in options:
+            options["limits"] = iris.config.Limits(**options["limits"])
+        config = iris.config.Config(pull_threads_max=8, **options)
         limits = iris.config.ReleaseGilLimits(1, 2, False)
         self.system: Any = iris.assembly.assemble(
             config, limits, deque(), clock, 1e6, random.Random(1),
@@ -588,15 +604,19 @@ Scenario = Callable[[World], Callable[[], None]]
 # Sets threads up, and returns what to check in the end.
 
 
-def explore(iris: Iris, scenario: Scenario, preemptions: int) -> int:
-    """Make all runs of a scenario; returns how many. AssertionError tells the first bad one."""
+def explore(iris: Iris, scenario: Scenario, preemptions: int, **options: Any) -> int:
+    """Make all runs of a scenario; returns how many. AssertionError tells the first bad one.
+
+    Args:
+        options: those of the runtime; `limits` as a dict.
+    """
     global _run
     prefix: list[int] = []
     runs = 0
     while True:
         run = _run = Run(prefix, preemptions)
         clock.now = 0.0
-        world = World(iris, run)
+        world = World(iris, run, **options)
         try:
             check = scenario(world)
             run.go()

@@ -283,6 +283,8 @@ EVERY_OTHER_CALL: dict[str, Callable[[SimRuntime, int], Any]] = {
     "quiesce": lambda rt, pid: rt.quiesce(0),
     "add_hook": lambda rt, pid: rt.add_hook("exit", len),
     "remove_hook": lambda rt, pid: rt.remove_hook("exit", len),
+    "add_probe": lambda rt, pid: rt.add_probe("name", len),
+    "remove_probe": lambda rt, pid: rt.remove_probe("name"),
 }
 
 

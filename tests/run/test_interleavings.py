@@ -1013,7 +1013,12 @@ def test_no_order_of_steps_breaks_a_rule(iris: Iris, scenario: Scenario, preempt
             two_senders,
         ),
         ("run.lifecycle", "if not cell.user or cell.ready:", "if True:", an_actor_is_stopped),
-        ("run.delivery", "                insist(cell)\n", "", a_send_is_cut_short),
+        (
+            "run.delivery",
+            "would leave the message lying.\n                insist(cell)\n",
+            "",
+            a_send_is_cut_short,
+        ),
         ("core.mailbox", "del lane[: len(batch)]", "lane.clear()", two_senders),
         ("core.mailbox", "            self.closed = True\n", "", a_stop_wakes_blocked_senders),
         ("core.mailbox", "admitted = self._admit(lane)", "admitted = []", a_full_mailbox_blocks),
@@ -1075,3 +1080,80 @@ def test_each_of_these_lines_is_needed(
     with pytest.raises(AssertionError, match=r"^run \d+: "):  # noqa: PT012  # Both may raise.
         for preemptions in (1, 2):
             explore(mutant, scenario, preemptions)
+
+
+# -- limits ----------------------------------------------------------------------------------------
+
+LIMITS = {"queued_messages_hard": 1}
+
+
+def a_limit_is_met_by_two(world: World) -> Callable[[], None]:
+    """Two threads at once: nobody has more than one message too many, the one it just sends."""
+    over: list[int] = []
+    queued: list[int] = []
+    # It receives nothing before both are over, so that what is queued only grows.
+    pid = world.system.spawning.mailbox(lambda mailbox: world.wait(lambda: len(over) == 2))
+    cell = world.table.get(pid)
+    world.let_start()
+
+    def body() -> None:
+        for message in range(3):
+            world.send(pid, message)
+            queued.append(len(cell.user))
+        over.append(1)
+
+    world.thread("a", body)
+    world.thread("b", body)
+
+    def check() -> None:
+        assert max(queued) <= 2
+        stats = world.system.snapshot.stats()
+        assert stats["shed"] == stats["refused"] == 6 - stats["accepted"]
+
+    return check
+
+
+def a_limit_is_met_while_messages_leave(world: World) -> Callable[[], None]:
+    pid = world.system.spawning.push(world.handler())
+    cell = world.table.get(pid)
+    queued: list[int] = []
+
+    def body() -> None:
+        for message in range(3):
+            world.send(pid, message)
+            queued.append(cell.size())
+
+    world.thread("a", body)
+    world.thread("b", body)
+
+    def check() -> None:
+        assert max(queued) <= 2
+        world.system.health.read()
+        clock.now += 1
+        assert world.send(pid, 9)
+
+    return check
+
+
+@pytest.mark.parametrize(
+    ("scenario", "preemptions"),
+    [(a_limit_is_met_by_two, 2), (a_limit_is_met_while_messages_leave, 1)],
+)
+def test_no_order_of_steps_overfills_a_node(
+    iris: Iris, scenario: Scenario, preemptions: int
+) -> None:
+    assert explore(iris, scenario, max(1, preemptions + MORE), limits=LIMITS) > 1
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "instead"),
+    [
+        ("run.delivery", "if number >= load.count_at:\n", "if 0:\n"),
+        ("run.delivery", "load.shut and self.sheds(cell, data)", "0"),
+        ("core.load", "        self.shut = over\n", ""),
+    ],
+)
+def test_each_of_these_lines_keeps_the_limit(module: str, line: str, instead: str) -> None:
+    mutant = Iris((module, line, instead))
+    with pytest.raises(AssertionError, match=r"^run \d+: AssertionError\('assert \d <= 2"):
+        explore(mutant, a_limit_is_met_by_two, 1, limits=LIMITS)

@@ -414,7 +414,7 @@ def test_supervisors_are_told_of_each_end_with_ties_before_the_hooks() -> None:
 
 
 def test_somebody_else_may_end_the_children_one_by_one() -> None:
-    rt, driver = driven(shutdown_timeout_s=1.0)
+    rt, _ = driven(shutdown_timeout_s=1.0)
     ends = note_ends(rt)
     lifecycle = rt._system.lifecycle
     parent = rt.spawn(len)

@@ -51,8 +51,8 @@ class Actor:
 class World:
     """One system, its chance, and the books of the test."""
 
-    def __init__(self, seed: int) -> None:
-        self.rt = SimRuntime(seed=seed, shutdown_timeout_s=0.5)
+    def __init__(self, seed: int, **options: Any) -> None:
+        self.rt = SimRuntime(seed=seed, shutdown_timeout_s=0.5, **options)
         self.random = Random(seed).random
         self.actors: list[Actor] = []
         self.by_pid: dict[int, Actor] = {}
@@ -224,6 +224,7 @@ class World:
             if self.chance(0.3):
                 self.rt.advance(self.pick((0.0, 0.001, 0.05)))
         assert self.rt.quiesce(1000)
+        self.check_rest()
         self.check_accounts()
         self.check_living()
         self.downs = self.rt.get_messages(self.watcher)
@@ -234,6 +235,9 @@ class World:
         assert self.faults == []
 
     # -- the books -----------------------------------------------------------------------------
+
+    def check_rest(self) -> None:
+        """For other tests: what else has to hold when all have come to rest."""
 
     def check_accounts(self) -> None:
         """The two identities, and the test's own counts."""
