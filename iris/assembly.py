@@ -20,7 +20,7 @@ from iris.core.names import Names
 from iris.core.paths import Paths
 from iris.core.pid import GENERATION_MAX
 from iris.core.runqueue import RunQueue
-from iris.core.supervision import Groups
+from iris.core.supervision import Groups, is_supervisor
 from iris.core.table import Table
 from iris.core.tally import Fates
 from iris.core.timers import Timers
@@ -42,6 +42,7 @@ from iris.run.context import Place
 from iris.run.crew import Workroom, Workshop
 from iris.run.delivery import Delivery
 from iris.run.factories import Factories
+from iris.run.families import Families
 from iris.run.hub import GeventHub, leave_hub, prepare, start_hub_thread
 from iris.run.lazy import LazyRunner
 from iris.run.lifecycle import Lifecycle
@@ -54,6 +55,7 @@ from iris.run.push import PushRunner
 from iris.run.registry import Registry
 from iris.run.requests import Requests
 from iris.run.restarting import Restarting
+from iris.run.settling import Settling
 from iris.run.spawning import Spawning
 from iris.run.supervising import Supervising
 from iris.run.supervisor import Authority
@@ -115,6 +117,7 @@ class System:
         self.config = config
         self.carrier: Carrier
         self.lifecycle: Lifecycle
+        self.restarting: Restarting
         self.is_forked = False
         self.is_closed = False
         self.table: Table
@@ -249,10 +252,16 @@ def assemble(
     )
     requests = Requests(table, delivery, waits, fates)
     delivery.request_dropped = requests.dropped
+    settling = Settling(fates, undelivered)
     lifecycle = Lifecycle(
-        table, delivery, requests, fates, names, paths, timers, monitors, hooks, log, undelivered,
-        config.shutdown_timeout_s,
+        table, delivery, requests, fates, names, paths, timers, monitors, hooks, log,
+        settling,
     )  # fmt: skip
+    families = Families(lifecycle, requests, hooks, log, config.shutdown_timeout_s)
+    restarting = system.restarting = Restarting(
+        lifecycle, families, delivery, requests, settling, log
+    )
+    _complete(lifecycle, families, restarting)
     undelivered.closing = lambda: lifecycle.closing
     registry = Registry(table, names, paths, monitors, waits, lifecycle, delivery)
     swapping = Swapping(table, delivery, registry, log, system.check_open)
@@ -261,10 +270,7 @@ def assemble(
     lifecycle.later = _later(carrier)
     lifecycle.refuse = system.refuse
     system.lifecycle = lifecycle
-    ends = Ends()
-    ends.fail, ends.finish_stopped = lifecycle.fail, lifecycle.finish_stopped
-    ends.bury, ends.mark_ended = lifecycle.bury, lifecycle.mark_ended
-    ends.apply_swap = swapping.apply
+    ends = _ends_of(lifecycle, swapping)
 
     def runtime() -> Any:
         return system.facade
@@ -276,7 +282,9 @@ def assemble(
     pull_limits = ThreadLimits(config.pull_threads_max, config.pull_strict)
     threads, overflow, workroom = make_rooms(carrier, runtime, pull_limits, lifecycle.report)
     system.lodging = Lodging(pull_limits, threads, overflow, log.overflowed)
-    pull = PullShared(lifecycle, system.lodging, clock, swapping.apply)
+    pull = PullShared(
+        lifecycle, restarting, system.lodging, carrier.post, clock, swapping.apply
+    )  # fmt: skip
     push = PushRunner(carrier)
     lazy = LazyRunner(push, table, delivery, lifecycle, clock)
     shop = Workshop(
@@ -304,10 +312,9 @@ def assemble(
     system.spawning = Spawning(
         lifecycle, table, delivery, registry, push, pull, lazy, blocking
     )  # fmt: skip
-    restarting = Restarting()
     authority = Authority(
-        table, lifecycle, restarting, groups, Factories(shop), hooks, log, clock,
-        generator.random, carrier.post, lambda delay_s, call: carrier.later(delay_s, call),
+        table, lifecycle, delivery, restarting, groups, Factories(shop), hooks, log, clock,
+        generator.random, carrier, config.shutdown_timeout_s,
     )  # fmt: skip
     supervising = system.supervising = Supervising(
         table, groups, authority, lifecycle, registry, system.spawning, clock
@@ -317,11 +324,29 @@ def assemble(
         table, fates, lifecycle.orphans, handled, pulled, lambda: authority.restarts
     )
     lifecycle.on_end, lifecycle.ends_children = authority.ended, authority.ends_children
+    lifecycle.is_supervisor, lifecycle.observers = is_supervisor, authority.observers
+    swapping.on_swap = authority.swapped
     system.closing = Closing(
         table, fates, lifecycle, carrier, pulled, pull.interrupt_stopping, blocking.idle, overflow,
         clock, runtime, system.closed,
     )  # fmt: skip
     return system
+
+
+def _complete(lifecycle: Lifecycle, families: Families, restarting: Restarting) -> None:
+    """Hand the lifecycle what it needs of those that need it."""
+    lifecycle.end_children, lifecycle.go_on = families.end_children, families.go_on
+    lifecycle.orphan = families.orphan
+    lifecycle.restart, lifecycle.park = restarting.fail, restarting.park
+
+
+def _ends_of(lifecycle: Lifecycle, swapping: Swapping) -> Ends:
+    """What a turn calls when something ends in it."""
+    ends = Ends()
+    ends.fail, ends.finish_stopped = lifecycle.fail, lifecycle.finish_stopped
+    ends.leave, ends.mark_ended = lifecycle.leave, lifecycle.mark_ended
+    ends.apply_swap = swapping.apply
+    return ends
 
 
 def _later(carrier: Carrier) -> Callable[[float, Callable[[], Any]], Any]:

@@ -1,11 +1,12 @@
 """Every error that Iris raises on purpose, in one tree, split by who has to act.
 
 The caller made a mistake (`BadInput`, which is also a `ValueError`, and plain
-`TypeError`), the actor is not there (`ActorError`, `ActorDead`), the runtime is gone
-(`RuntimeClosed`), a limit of the node is met (`LimitReached`), waiting would never end
-(`WouldDeadlock`, `AskCycle`) or has been too long (`AskTimeout`), the actor declares
-itself broken (`ActorCrash`) or was stopped (`ActorStopped`), a supervisor cannot start its
-children (`StartFailed`), or Iris itself is broken (`InternalError`).
+`TypeError`), the actor is not there (`ActorError`, `ActorDead`) or not now
+(`ActorRestarting`), the runtime is gone (`RuntimeClosed`), a limit of the node is met
+(`LimitReached`), waiting would never end (`WouldDeadlock`, `AskCycle`) or has been too long
+(`AskTimeout`), the actor declares itself broken (`ActorCrash`) or was stopped
+(`ActorStopped`), a supervisor cannot start its children (`StartFailed`), or Iris itself is
+broken (`InternalError`).
 Nothing in Iris decides by the text of an error; a code path that has to tell two
 errors apart gets two classes.
 """
@@ -16,6 +17,7 @@ __all__ = [
     "ActorCrash",
     "ActorDead",
     "ActorError",
+    "ActorRestarting",
     "ActorStopped",
     "AskCycle",
     "AskTimeout",
@@ -43,6 +45,10 @@ class ActorError(IrisError):
 
 class ActorDead(ActorError):
     """The actor that the call names has ended or never existed."""
+
+
+class ActorRestarting(ActorError):
+    """The actor restarts in place and answers nobody now; its queue is kept. Ask again later."""
 
 
 class LimitReached(IrisError):

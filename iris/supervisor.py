@@ -93,6 +93,7 @@ class Supervisor:
     @property
     def pid(self) -> int:
         """The pid of the supervisor itself."""
+        assert self._group.cell is not None
         return self._group.cell.pid
 
     def children(self) -> tuple[ChildInfo, ...]:
@@ -154,7 +155,7 @@ class Supervisor:
         self._rt.stop(self.pid)
         return self._rt.join(self.pid, timeout_s)
 
-    def __enter__(self) -> Supervisor:
+    def __enter__(self) -> Supervisor:  # noqa: PYI034  # Self needs a newer Python.
         """Enter the block whose end stops the supervisor."""
         return self
 

@@ -19,7 +19,7 @@ FIRST_VERSION = 1
 class History:
     """The accepted versions of one actor's handler, oldest first. Changed under the table lock."""
 
-    __slots__ = ("_highest", "_orders", "_versions", "reached")
+    __slots__ = ("_highest", "_orders", "_versions", "current", "reached")
 
     def __init__(self, handler: Handler) -> None:
         first = SwapMarker(handler)
@@ -27,6 +27,8 @@ class History:
         first.order = self._orders = self.reached = 0
         # `reached` is the order of the latest swap or rollback that the owner has reached;
         # only the owner reads and writes it.
+        self.current = first
+        # The version that is used. By the owner.
         self._versions: deque[SwapMarker] = deque([first], maxlen=BEHAVIOR_HISTORY_MAX + 1)
         # Invariant: never empty, numbers rise, the last one is the current version. The
         # oldest beyond the limit is forgotten.
@@ -50,6 +52,13 @@ class History:
         marker.order = self._orders = self._orders + 1
         self._versions.append(marker)
         return version
+
+    def renew(self, handler: Handler) -> None:
+        """The actor has restarted, and this handler stands for the version that was used.
+
+        So a rollback to that version, later, gives no handler of a life that has failed.
+        """
+        self.current.handler = handler
 
     def roll_back(self, steps: int) -> Optional[RollbackMarker]:
         """Forget the latest `steps` versions; the one before them is current again.

@@ -13,6 +13,7 @@ from typing import Any, Callable, Optional, Protocol
 
 from iris.core.mailbox import Bound, Control, Mailbox
 from iris.core.messages import Ending
+from iris.core.renewal import Renewal, Stage
 from iris.errors import InternalError
 
 
@@ -24,6 +25,7 @@ class State(Enum):
 
     STARTING = "starting"
     ALIVE = "alive"
+    RESTARTING = "restarting"
     STOPPING = "stopping"
     DEAD = "dead"
 
@@ -34,6 +36,8 @@ class Event(Enum):
     __hash__ = object.__hash__
 
     STARTED = "its runner has it"
+    RESTART = "it failed or was told to, and restarts in place"
+    RESTARTED = "it has a new handler"
     STOP = "its stop was accepted"
     FINISH = "its end begins: it returned, failed or was stopped"
 
@@ -42,16 +46,20 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.STARTING, Event.STARTED): State.ALIVE,
     (State.STARTING, Event.STOP): State.STOPPING,
     (State.STARTING, Event.FINISH): State.DEAD,
+    (State.ALIVE, Event.RESTART): State.RESTARTING,
     (State.ALIVE, Event.STOP): State.STOPPING,
     (State.ALIVE, Event.FINISH): State.DEAD,
+    (State.RESTARTING, Event.RESTARTED): State.ALIVE,
+    (State.RESTARTING, Event.STOP): State.STOPPING,
+    (State.RESTARTING, Event.FINISH): State.DEAD,
     (State.STOPPING, Event.FINISH): State.DEAD,
 }
 """The whole life of a cell. What is not here does not happen; `advance` raises on it."""
 
 STARTING = State.STARTING
 ALIVE = State.ALIVE
-RESTARTING = "x"
 DEAD = State.DEAD
+RESTARTING = State.RESTARTING
 STOPPING = State.STOPPING
 
 
@@ -81,6 +89,14 @@ class Runner(Protocol):
         Returns how many seconds that may take from now; 0 where the carrier does it before all
         that is asked of it later. None when the actor may never come to an end by itself: its
         code cannot be interrupted, or it waits for a thread that other code may hold for ever.
+        Only an actor that is stopping or restarting is interrupted.
+        """
+
+    def restart(self, cell: ActorCell) -> None:
+        """Begin to run a cell again that was at rest and has a new handler.
+
+        The caller signals it afterwards. Raises when that is impossible, and then nothing has
+        begun.
         """
 
 
@@ -165,7 +181,6 @@ class Ties:
         # Called once each when the actor is gone, after its pid is retired.
         self.places: list[Any] = []
         # The places that it fills under supervisors, each an `iris.core.supervision.Child`.
-        self.renewal: Any = None
         self.charge: Any = None
         # The `iris.core.supervision.Group` of which this actor is the supervisor, or None.
         self.kept: Optional[list[Any]] = None
@@ -174,6 +189,9 @@ class Ties:
         # Set when a stop is accepted; the first stop decides the reason.
         self.pending_end: Optional[Ending] = None
         # Set while the end waits for children.
+        self.renewal: Optional[Renewal] = None
+        # What makes it restart in place; None for an actor that ends when it fails. Set before
+        # the actor begins, for all its life.
 
 
 class ActorCell(Mailbox):
@@ -226,6 +244,20 @@ def advance(cell: ActorCell, event: Event) -> State:
         ) from None
     cell.state = state
     return state
+
+
+def renewal_of(cell: ActorCell) -> Optional[Renewal]:
+    """What makes the actor restart in place; None when nothing does. From any thread."""
+    ties = cell.ties
+    return None if ties is None else ties.renewal
+
+
+def is_parked(cell: ActorCell) -> bool:
+    """Whether its owner has left a restarting cell, or is about to. A guess without the lock."""
+    if cell.state is not RESTARTING:
+        return False
+    renewal = renewal_of(cell)
+    return renewal is not None and renewal.stage is not Stage.AWAKE
 
 
 def control_of(cell: ActorCell) -> Control:

@@ -6,7 +6,7 @@ module decides nothing about ends, it only answers who is concerned.
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Callable, Optional
 
 from iris.core.book import strike
 from iris.core.cell import ALIVE, DEAD, STOPPING, ActorCell, Monitor, Ties
@@ -45,6 +45,7 @@ def loosen(cell: ActorCell) -> None:
         or ties.charge is not None
         or ties.ending
         or ties.pending_end
+        or ties.renewal
     ):
         return
     cell.ties = None
@@ -57,11 +58,18 @@ def children_of(cell: ActorCell) -> list[ActorCell]:
     return [] if ties is None else list(ties.children.values())
 
 
-def descendants_deepest_first(cell: ActorCell) -> list[ActorCell]:
+def _nobody(_: ActorCell) -> bool:
+    return False
+
+
+def descendants_deepest_first(
+    cell: ActorCell, takes_care: Callable[[ActorCell], bool] = _nobody
+) -> list[ActorCell]:
     """The actors below `cell` to be asked to stop: each before its parent, younger siblings first.
 
     Those that are ending already are left out with all below them, of whom they take care
-    themselves; else the end of n generations would cost n * n steps.
+    themselves; else the end of n generations would cost n * n steps. Of an actor that
+    `takes_care` those below it are left out.
     """
     # An explicit stack: a line of 100,000 generations must not meet the recursion limit.
     order: list[ActorCell] = []
@@ -69,12 +77,25 @@ def descendants_deepest_first(cell: ActorCell) -> list[ActorCell]:
     while stack:
         found = stack.pop()
         order.append(found)
+        if found is not cell and takes_care(found):
+            continue
         children = [child for child in children_of(found) if child.state not in (STOPPING, DEAD)]
         stack.extend(reversed(children))
     # Parents come before their children in `order`, and the cell itself first.
     order.reverse()
     order.pop()
     return order
+
+
+def all_below(cell: ActorCell) -> list[ActorCell]:
+    """The actors below `cell` whose end is not complete, parents before their children."""
+    found: list[ActorCell] = []
+    stack = children_of(cell)
+    while stack:
+        one = stack.pop()
+        found.append(one)
+        stack.extend(children_of(one))
+    return found
 
 
 def adopt(parent: ActorCell, child: ActorCell) -> None:

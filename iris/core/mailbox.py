@@ -37,6 +37,8 @@ class Verdict(IntEnum):
     """Told to a waiting sender when the policy has changed: offer the message anew."""
     DORMANT = 8
     """The actor has not begun: start it, then offer the message anew."""
+    RESTARTING = 9
+    """Told to a question only: the actor is between two handlers and answers nobody now."""
 
 
 class Policy(Enum):
@@ -340,6 +342,20 @@ class Mailbox:
             left.extend(reversed(self.rest))
             self.rest = None
         return left
+
+    def take_queued(self) -> list[Any]:
+        """Remove and return the messages that wait now, oldest first; markers stay. Owner only.
+
+        Those who wait in front of a full mailbox come in behind.
+        """
+        waiting = len(self.user)
+        taken = (self.rest or [])[::-1]
+        while waiting > 0 and self.refill() is not None:
+            assert self.rest is not None
+            waiting -= len(self.rest)
+            taken.extend(reversed(self.rest))
+        self.rest = [item for item in reversed(taken) if isinstance(item, Marker)] or None
+        return [item for item in taken if not isinstance(item, Marker)]
 
     def take_matching(self, matcher: Callable[[Any], bool], start: int) -> tuple[int, bool, Any]:
         """Take the first waiting message, from place `start` on, for which `matcher` is true.

@@ -46,6 +46,8 @@ class LetterReason(_Word):
     """Accepted, and still queued when the actor ended."""
     DROPPED_OLD = "dropped_old"
     """Accepted, and then dropped for a newer one."""
+    QUARANTINED = "quarantined"
+    """Accepted, and set aside after its handler had raised twice."""
 
 
 class SystemType(_Word):
@@ -137,7 +139,7 @@ class Request:
             stopped waiting, or was given one before.
     """
 
-    __slots__ = ("answered", "asker", "desk", "message", "over", "settle", "target")
+    __slots__ = ("answered", "asker", "desk", "message", "over", "settle", "taken", "target")
 
     def __init__(
         self,
@@ -158,6 +160,8 @@ class Request:
         # True from the answer on: a second one is a mistake. Under the table lock.
         self.over = False
         # True when the asker waits no more: it was told, or has given up. Under the table lock.
+        self.taken = False
+        # True once a handler was given it. By the owner of the cell in whose lane it lies.
 
 
 def unwrapped(item: Any) -> Any:

@@ -44,7 +44,7 @@ class Renewal:
     """
 
     __slots__ = (
-        "drop_queue", "ending", "quarantined", "redeliver", "rested", "restarts", "stage",
+        "drop_queue", "ending", "quarantined", "redeliver", "restarts", "rested", "stage",
         "suspect",
     )  # fmt: skip
 

@@ -60,14 +60,15 @@ class Child:
 
     __slots__ = (
         "cell", "failures", "group", "id", "intensity", "make", "order", "phase", "pid", "reason",
-        "restart", "restarts", "round", "shutdown_timeout_s", "started_s", "strategy", "timer", "wanted",
+        "restart", "restarts", "round", "shutdown_timeout_s", "started_s", "strategy", "timer",
+        "wanted",
     )  # fmt: skip
 
     def __init__(
         self,
         group: Group,
         id: str,  # noqa: A002  # The word of the public API.
-        make: Union[None, PidFactory, AnySpec],
+        make: Union[PidFactory, AnySpec, None],
         strategy: Strategy,
         restart: Restart,
         shutdown_timeout_s: float,
@@ -99,6 +100,11 @@ class Child:
         # Runs while it is ENDING.
         self.wanted = True
         # False from its removal on: it is ended and does not come back.
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether it is reported only: the supervisor neither makes nor ends it."""
+        return self.make is None and self.restart is Restart.PERMANENT
 
 
 class Group:
@@ -193,6 +199,12 @@ def vacate(child: Child) -> None:
 def places_of(cell: ActorCell) -> list[Child]:
     """The places that an actor fills. Under the table lock."""
     return [] if cell.ties is None else list(cell.ties.places)
+
+
+def is_supervisor(cell: ActorCell) -> bool:
+    """Whether this actor is a `Supervisor`. From any thread."""
+    ties = cell.ties
+    return ties is not None and ties.charge is not None
 
 
 class Groups:

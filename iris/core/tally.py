@@ -59,6 +59,7 @@ class Fates:
         "failed",
         "handled",
         "late_replies",
+        "quarantined",
         "redirected",
         "refused",
         "spilled",
@@ -77,5 +78,6 @@ class Fates:
         self.failed = Counter(lock)
         self.dropped_old = Counter(lock)
         self.expired = Counter(lock)
+        self.quarantined = Counter(lock)
         self.late_replies = Counter(lock)
         # Answers that came when their asker had stopped waiting. They are not messages.

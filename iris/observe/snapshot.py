@@ -71,7 +71,7 @@ class Snapshot:
             "failed": fates.failed.value,
             "dropped_old": fates.dropped_old.value,
             "expired": fates.expired.value,
-            "quarantined": 0,
+            "quarantined": fates.quarantined.value,
             "forwarded": 0,
             "in_doubt": 0,
             "lost": 0,

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Callable, Optional
 
 from iris.config import RELEASE_GIL_THREADS_MOST, ReleaseGilLimits, whole_number
-from iris.core.cell import DEAD, ActorCell
+from iris.core.cell import DEAD, RESTARTING, ActorCell, is_parked
 from iris.errors import LimitReached
 from iris.run.crew import Crew, Worker, Workshop
 from iris.run.lifecycle import Lifecycle
@@ -73,7 +73,9 @@ class Blocking:
         """Whether no message of these actors is queued or being handled. A guess."""
         with self._shop.lock:
             cells = [runner.cell for runner in list(self._living)]
-        return not any(cell.ready or cell.running or cell.size() for cell in cells)
+        return not any(
+            (cell.ready and not is_parked(cell)) or cell.running or cell.size() for cell in cells
+        )
 
     # -- by the runners ----------------------------------------------------------------------
 
@@ -186,6 +188,9 @@ class BlockingRunner:
                 crew.put(self)
         return True
 
+    def restart(self, cell: ActorCell) -> None:
+        """Nothing to do: the signal brings a worker."""
+
     def kill(self, cell: ActorCell) -> Optional[float]:  # noqa: ARG002  # The Runner protocol.
         """A thread cannot be interrupted, and all those of the pool may be stuck."""
         return None
@@ -203,7 +208,8 @@ class BlockingRunner:
                 self._run_turn(cell, worker)
         finally:
             self._turn.release()
-        if self._gone:
+        if self._gone or is_parked(cell):
+            # Parked before it was let go: whoever changes that signals afterwards.
             return
         # Let go first, THEN a look, at what a worker that did not get the turn came for.
         if cell.user or cell.rest is not None or cell.special:
@@ -230,6 +236,9 @@ class BlockingRunner:
             cell.running = 0
             if cell.state is DEAD:
                 self._depart(cell)
+            elif cell.state is RESTARTING:
+                # Not after the turn was let go: another worker might have it by then.
+                shared.lifecycle.leave(cell)
 
     def _depart(self, cell: ActorCell) -> None:
         """The actor has ended: late messages are buried, from now on by their senders."""

@@ -12,7 +12,7 @@ from typing import Any, Callable
 
 from iris.config import seconds
 from iris.core.cell import DEAD, STOPPING, ActorCell
-from iris.core.links import children_of, descendants_deepest_first
+from iris.core.links import all_below, children_of, descendants_deepest_first
 from iris.core.table import Table
 from iris.core.tally import Fates
 from iris.errors import WouldDeadlock
@@ -122,12 +122,17 @@ class Closing:
         if not self._workers_idle():
             return False
         # Nothing was accepted while we looked, so what we saw was true at one moment.
+        resting = list(self._lifecycle.resting.values())
+        if any(cell.size() for cell in resting):
+            # What waits for a restart is queued, although nobody has to look at it.
+            return False
         return self._carrier.idle() and self._fates.accepted.value == before
 
     def _shut_down(self, timeout_s: float) -> None:
         carrier = self._carrier
         end = self._clock() + timeout_s
         if not self._wait_until(self._all_ended, timeout_s * GRACE_SHARE, self._stop_everyone):
+            self._stop_the_rest()
             carrier.post(lambda: carrier.interrupt_blocked(_is_stopping))
             self._interrupt_pulled()
             self._wait_until(self._all_ended, max(end - self._clock(), 0.05))
@@ -146,12 +151,23 @@ class Closing:
         Asked again at each look: an actor spawned while we began is found by the next.
         """
         lifecycle = self._lifecycle
+        is_supervisor, ending = lifecycle.is_supervisor, lifecycle.shutdown_ending
+        spared: dict[ActorCell, None] = {}
+        # Those below a supervisor, which asks them one by one.
         for cell in self._table.cells():
-            if cell.state in (STOPPING, DEAD):
+            if cell not in spared and is_supervisor(cell):
+                spared.update(dict.fromkeys(all_below(cell)))
+        for cell in self._table.cells():
+            if cell.state in (STOPPING, DEAD) or cell in spared:
                 continue
-            if children_of(cell):
-                lifecycle.stop_all(descendants_deepest_first(cell), lifecycle.shutdown_ending)
-            lifecycle.request_stop(cell, lifecycle.shutdown_ending)
+            if children_of(cell) and not is_supervisor(cell):
+                lifecycle.stop_all(descendants_deepest_first(cell, is_supervisor), ending)
+            lifecycle.request_stop(cell, ending)
+
+    def _stop_the_rest(self) -> None:
+        """Time is over: ask also those whose supervisors have not come round to it."""
+        for cell in self._table.cells():
+            self._lifecycle.request_stop(cell, self._lifecycle.shutdown_ending)
 
     def _all_ended(self) -> bool:
         return self._table.count == 0

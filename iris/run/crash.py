@@ -11,11 +11,15 @@ from iris.core.messages import Ending, ExitReason
 from iris.errors import ActorCrash, ActorStopped
 
 
-def crash_ending(pid: int, error: BaseException, message: Any) -> Ending:
-    """What an actor's end is called when its code raised `error` while handling `message`."""
+def crash_ending(pid: int, error: BaseException, message: Any, restarts: int) -> Ending:
+    """What an actor's failure is called: its code raised `error` while handling `message`.
+
+    Args:
+        restarts: how often it has restarted in place before.
+    """
     reason = ExitReason.CRASH if isinstance(error, ActorCrash) else ExitReason.PANIC
     kind, size = type_name(message), size_of(message)
-    return Ending(reason, pid, lambda: _report(error, kind, size))
+    return Ending(reason, pid, lambda: _report(error, kind, size, restarts))
 
 
 def is_interruption(error: BaseException) -> bool:
@@ -24,7 +28,7 @@ def is_interruption(error: BaseException) -> bool:
     return isinstance(error, ActorStopped) or type(error).__name__ == "GreenletExit"
 
 
-def _report(error: BaseException, kind: str, size: Any) -> dict[str, Any]:
+def _report(error: BaseException, kind: str, size: Any, restarts: int) -> dict[str, Any]:
     """The metadata of a Panic or Crash. Never the message itself: it may be secret or huge."""
     try:
         lines = "".join(traceback.format_exception(type(error), error, error.__traceback__))
@@ -36,7 +40,7 @@ def _report(error: BaseException, kind: str, size: Any) -> dict[str, Any]:
         "traceback": lines[-4 * METADATA_TEXT_CHARS_MAX :],
         "message_type": kind,
         "message_size": size,
-        "restarts": 0,
+        "restarts": restarts,
     }
 
 

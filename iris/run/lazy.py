@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Callable, Optional
 
-from iris.core.cell import ALIVE, ActorCell
+from iris.core.cell import ALIVE, RESTARTING, ActorCell
 from iris.core.idle import DORMANT, Idle, IdleBook
 from iris.core.messages import Ending, ExitReason, FenceMarker
 from iris.core.table import Table
@@ -38,11 +38,13 @@ class LazyRunner:
         "_lock",
         "_table",
         "kill",
+        "restart",
         "signal",
     )
 
     signal: Callable[[ActorCell], Optional[bool]]
     kill: Callable[[ActorCell], float]
+    restart: Callable[[ActorCell], None]
 
     def __init__(
         self,
@@ -54,6 +56,7 @@ class LazyRunner:
     ) -> None:
         self.signal = push.signal
         self.kill = push.kill
+        self.restart = push.restart
         self._table = table
         self._lock = table.lock
         self._delivery = delivery
@@ -141,4 +144,4 @@ class LazyRunner:
 
     def _is_awaited(self, pid: int) -> bool:
         cell = self._table.get(pid)
-        return cell is not None and cell.state is ALIVE
+        return cell is not None and cell.state in (ALIVE, RESTARTING)

@@ -3,17 +3,19 @@
 `spawn` is how every kind of actor begins; `finish` is how each one ends, once, whatever
 the cause. The steps of an end are numbered as in docs/ARCHITECTURE.md. Steps 1 to 4 happen
 under the table lock and call no user code, so that nobody sees half an end; steps 5 to 9
-happen without it. Long, because the order of these steps is to be read in one place.
+happen without it, step 5 in `iris.run.families`. A failure that is no end, because the actor
+restarts in place, is handed to `iris.run.restarting`. Long, because the order of these steps is
+to be read in one place.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any, Callable, Optional
 
 from iris.core.cell import (
     ALIVE,
     DEAD,
+    RESTARTING,
     STOPPING,
     ActorCell,
     ActorSpec,
@@ -22,43 +24,44 @@ from iris.core.cell import (
     State,
     Ties,
     advance,
+    is_parked,
+    renewal_of,
 )
 from iris.core.idle import DORMANT
 from iris.core.links import (
     Monitors,
     adopt,
     children_of,
-    descendants_deepest_first,
     disown,
     ties_of,
     untie_all,
 )
 from iris.core.longturns import LongTurn
-from iris.core.mailbox import CLOSED, PARENT, Bound, Lock, Ticket, Verdict
+from iris.core.mailbox import CLOSED, PARENT, Bound, Lock, Ticket
 from iris.core.messages import (
     Ending,
     EndMarker,
     ExitReason,
-    FenceMarker,
-    Marker,
     PySystemMessage,
-    Request,
     SystemType,
+    unwrapped,
 )
 from iris.core.names import Names
 from iris.core.paths import Paths, checked_path
 from iris.core.table import Table
 from iris.core.tally import Fates
 from iris.core.timers import Timers
-from iris.errors import ActorDead, RuntimeClosed
+from iris.errors import ActorDead, ActorRestarting, RuntimeClosed
 from iris.observe.hooks import Hooks
 from iris.run.crash import crash_ending, is_interruption
 from iris.run.delivery import Delivery
 from iris.run.log import Log
 from iris.run.requests import Requests
-from iris.run.undelivered import Undelivered
+from iris.run.settling import Settling, tell_closed, tell_of_end
 
 Later = Callable[[float, Callable[[], Any]], Any]
+Born = Callable[[ActorCell], None]
+Restart = Callable[[ActorCell, BaseException, Any, bool], bool]
 
 
 class Lifecycle:
@@ -76,8 +79,7 @@ class Lifecycle:
         monitors: Monitors,
         hooks: Hooks,
         log: Log,
-        undelivered: Undelivered,
-        child_timeout_s: float,
+        settling: Settling,
     ) -> None:
         self._table = table
         self._add = table.add
@@ -91,11 +93,10 @@ class Lifecycle:
         self._monitors = monitors
         self._hooks = hooks
         self._log = log
-        self._undelivered = undelivered
-        self._child_timeout_s = child_timeout_s
-        self.later: Later = _no_later
+        self._settling = settling
+        self.later: Later = _not_assembled
         # Calls something after some seconds, in the carrier's hub.
-        self.on_interrupt: Callable[[BaseException], None] = _ignore
+        self.on_interrupt: Callable[[BaseException], None] = _nothing
         # Given a KeyboardInterrupt that ended a handler.
         self.on_ended: Callable[[], None] = _nothing
         # Called after each complete end; shutdown waits with it.
@@ -103,10 +104,29 @@ class Lifecycle:
         # Shared by all that end with the runtime, so that a million ends need no million ties.
         self.orphans: dict[int, ActorCell] = {}
         # Actors that were given up while their code runs on; each leaves when it ends.
+        self.resting: dict[int, ActorCell] = {}
+        # Under the lock: restarting actors that nobody owns; each leaves when it goes on or ends.
         self.closing = False
         # Under the lock; True from the start of shutdown on, when nothing may begin.
         self.refuse: Callable[[], None] = _nothing
         # Raises what a spawn raises then.
+        self.on_end: Callable[[ActorCell, Ending], None] = _nothing
+        # Step 7 of an actor with ties. From any thread, outside all locks.
+        self.observers: Callable[[ActorCell], list[ActorCell]] = _not_assembled
+        # Who is told of the end of an actor that has supervisors. Under the table lock.
+        self.is_supervisor: Callable[[ActorCell], bool] = _no
+        # Whether this actor takes care itself of those below it; then they are not asked to stop
+        # with others, but by `ends_children`. From any thread.
+        self.ends_children: Callable[[ActorCell], bool] = _no
+        # Step 5, outside all locks: True when somebody asks the children of this actor to stop,
+        # one by one; its end goes on when the last is gone.
+        self.restart: Restart = _no
+        self.park: Callable[[ActorCell], bool] = _no
+        # See `Restarting.fail` and `Restarting.park`.
+        self.end_children: Callable[[ActorCell], None] = _not_assembled
+        self.go_on: Callable[[Optional[ActorCell]], None] = _not_assembled
+        self.orphan: Callable[[ActorCell], None] = _not_assembled
+        # See `Families`.
 
     # -- the door in ---------------------------------------------------------------------
 
@@ -123,6 +143,32 @@ class Lifecycle:
             self._start(cell)
         return pid
 
+    def spawn_born(self, spec: ActorSpec, handler: Any, runner: Runner, born: Born) -> int:
+        """Make an actor without a parent that `born` is told of before it begins.
+
+        Args:
+            spec, handler, runner: as for `spawn`.
+            born: called with the cell under the table lock, when it is listed and before its
+                runner starts; it may set ties. When it raises, the actor never was.
+        """
+        cell = ActorCell(spec, handler, runner)
+        with self._lock:
+            if self.closing:
+                self.refuse()
+            self._prepare(cell, spec)
+            pid = self._add(cell)
+            self._bear(cell, born)
+        if spec.slow_start:
+            self._start(cell)
+        return pid
+
+    def _bear(self, cell: ActorCell, born: Born) -> None:
+        try:
+            born(cell)
+        except BaseException:
+            self._take_back(cell)
+            raise
+
     def _prepare(self, cell: ActorCell, spec: ActorSpec) -> None:
         if spec.capacity is not None:
             # The table lock: a send may come from a signal handler or a `__del__` in the middle
@@ -133,21 +179,24 @@ class Lifecycle:
         if spec.slow_start:
             cell.state = State.STARTING
 
-    def spawn_known(self, spec, handler, runner, born):
-        cell = ActorCell(spec, handler, runner)
-        with self._lock:
-            if self.closing:
-                self.refuse()
-            self._prepare(cell, spec)
-            pid = self._table.add(cell)
-            born(cell)
-        return pid
-
-    def spawn_child(self, parent_pid: int, spec: ActorSpec, handler: Any, runner: Runner, born=None) -> int:
+    def spawn_child(
+        self,
+        parent_pid: int,
+        spec: ActorSpec,
+        handler: Any,
+        runner: Runner,
+        born: Optional[Born] = None,
+    ) -> int:
         """Make an actor that ends with its parent.
+
+        Args:
+            parent_pid: the parent.
+            spec, handler, runner: as for `spawn`.
+            born: as for `spawn_born`; the cell has its parent by then.
 
         Raises:
             ActorDead: the parent is stopping, dead or unknown.
+            ActorRestarting: the parent is between two handlers.
         """
         cell = ActorCell(spec, handler, runner)
         with self._lock:
@@ -158,13 +207,18 @@ class Lifecycle:
                 raise ActorDead(
                     f"actor {parent_pid} has ended or is stopping and can have no new child"
                 )
+            if is_parked(parent):
+                # Else its rest might never come: nobody would ask this child to stop.
+                raise ActorRestarting(
+                    f"actor {parent_pid} is restarting and can have no new child now; try again"
+                )
             self._prepare(cell, spec)
             pid = self._table.add(cell)
             adopt(parent, cell)
             if parent.admission is None:
                 parent.admission = PARENT
             if born is not None:
-                born(cell)
+                self._bear(cell, born)
         if spec.slow_start:
             self._start(cell)
         return pid
@@ -173,28 +227,49 @@ class Lifecycle:
         try:
             cell.runner.start(cell)
         except BaseException:
-            # No half-made actor stays behind: its code has never run, nobody knew its pid.
-            with self._lock:
-                parent = disown(cell)
-                cell.state = DEAD
-                cell.admission = CLOSED
-                self._table.take_back(cell)
-            self._go_on(parent)
+            self._take_back(cell)
             raise
         with self._lock:
             if cell.state is State.STARTING:
                 advance(cell, Event.STARTED)
 
+    def _take_back(self, cell: ActorCell) -> None:
+        """No half-made actor stays behind: its code has never run."""
+        with self._lock:
+            parent = disown(cell)
+            cell.state = DEAD
+            cell.admission = CLOSED
+            if cell.ties is not None:
+                self.release(cell.ties)
+            self._table.take_back(cell)
+            joiners = [] if cell.ties is None else cell.ties.joiners
+            if parent is not None and parent.admission is PARENT and not children_of(parent):
+                parent.admission = None
+        if cell.ties is not None:
+            # Whoever was told of it when it was born may have made it known.
+            self._tell_partners(cell, Ending(ExitReason.NO_SUCH_ACTOR, cell.pid))
+            for joiner in joiners:
+                joiner()
+        self.go_on(parent)
+
     # -- asking for an end -----------------------------------------------------------------
 
-    def request_stop(self, cell: ActorCell, ending: Ending) -> bool:
-        """Let no further message start, then end the actor; False when it already is ending."""
+    def request_stop(
+        self, cell: ActorCell, ending: Ending, only: Optional[State] = None
+    ) -> bool:
+        """Let no further message start, then end the actor; False when it already is ending.
+
+        Args:
+            cell: the actor.
+            ending: what its end will be.
+            only: also False, and nothing happens, unless it is in this state.
+        """
         try:
             with self._lock:
-                if cell.state in (STOPPING, DEAD):
+                if cell.state in (STOPPING, DEAD) or only not in (None, cell.state):
                     return False
-                tickets = self._make_stopping(cell, ending)
-            _tell(tickets)
+                tickets = self.make_stopping(cell, ending)
+            tell_closed(tickets)
             self._delivery.insist(cell)
         except BaseException:
             # A signal handler raised in between: a stop must not stay half done.
@@ -210,7 +285,7 @@ class Lifecycle:
             self._delivery.mark(cell, EndMarker(ending))
             admission, cell.admission = cell.admission, CLOSED
             tickets = admission.close() if type(admission) is Bound else []
-        _tell(tickets)
+        tell_closed(tickets)
         self._delivery.poke(cell)
         self.later(timeout_s, lambda: self.request_stop(cell, ending))
         return True
@@ -220,10 +295,11 @@ class Lifecycle:
         with self._lock:
             if cell.state in (STOPPING, DEAD):
                 return
-            tickets = self._make_stopping(cell, marker.ending)
-        _tell(tickets)
+            tickets = self.make_stopping(cell, marker.ending)
+        tell_closed(tickets)
 
-    def _make_stopping(self, cell: ActorCell, ending: Ending) -> list[Ticket]:
+    def make_stopping(self, cell: ActorCell, ending: Ending) -> list[Ticket]:
+        """The change itself; those who wait for room have to be told. Under the table lock."""
         advance(cell, Event.STOP)
         if ending is not self.shutdown_ending:
             ties_of(cell).ending = ending
@@ -233,15 +309,18 @@ class Lifecycle:
 
     # -- the door out ----------------------------------------------------------------------
 
-    def fail(self, cell: ActorCell, error: BaseException, message: Any, counted: bool) -> None:
-        """In the turn: a handler raised. Ends the actor with what the error says.
+    def fail(self, cell: ActorCell, error: BaseException, item: Any, counted: bool) -> None:
+        """In the turn: a handler raised. Ends the actor with what the error says, or restarts it.
 
         Args:
             cell: the actor.
             error: what its code raised.
-            message: what it was handling.
-            counted: whether that was a user message, which now has the fate `failed`.
+            item: what it was handling, as it lay in the lane.
+            counted: whether that was a user message, which now has the fate `failed` unless it
+                is delivered once more.
         """
+        if self.restart(cell, error, item, counted):
+            return
         if counted:
             self._fates.failed.add()
         if cell.state is not ALIVE and is_interruption(error):
@@ -252,7 +331,9 @@ class Lifecycle:
             # The shutdown caught the handler in the middle of its calls; that is no crash.
             self.finish(cell, self.shutdown_ending)
             return
-        ending = crash_ending(cell.pid, error, message)
+        renewal = renewal_of(cell)
+        restarts = 0 if renewal is None else renewal.restarts
+        ending = crash_ending(cell.pid, error, unwrapped(item), restarts)
         self.finish(cell, ending)
         self._log.crashed(cell.pid, ending.reason, error)
         if isinstance(error, KeyboardInterrupt):
@@ -260,9 +341,10 @@ class Lifecycle:
 
     def finish_stopped(self, cell: ActorCell) -> None:
         """The owner of a STOPPING cell, or of an orphan, has come to a rest."""
-        self.finish(cell, self._accepted_ending(cell))
+        self.finish(cell, self.accepted_ending(cell))
 
-    def _accepted_ending(self, cell: ActorCell) -> Ending:
+    def accepted_ending(self, cell: ActorCell) -> Ending:
+        """What the first accepted stop said."""
         ties = cell.ties
         return self.shutdown_ending if ties is None or ties.ending is None else ties.ending
 
@@ -280,53 +362,38 @@ class Lifecycle:
             asked = self._requests.release_all(cell)
             ties = cell.ties
             if ties is not None and not orphan:
-                self._release(ties)
+                self.release(ties)
                 ties.pending_end = ending
-        _tell(tickets)
-        self._settle(cell, left)
-        _tell_askers(asked, cell, ending)
+                self.resting.pop(cell.pid, None)
+        tell_closed(tickets)
+        self._settling.settle(cell, left)
+        tell_of_end(asked, cell, ending)
         if orphan:
-            self.orphans.pop(cell.pid, None)
             return
         if ties is None:
             self._hooks.call("exit", cell.pid, ending)
             self._retire(cell)
             return
         # 5 The children, deepest first. Its own end goes on when the last has ended.
-        if self.ends_children(cell):
-            self._go_on(cell)
-            return
-        self.stop_all(descendants_deepest_first(cell), Ending(ExitReason.KILLED, cell.pid))
-        self._wait_for_children(cell)
+        self.end_children(cell)
 
     def stop_all(self, cells: list[ActorCell], ending: Ending) -> None:
         """Ask actors to stop, in this order."""
         for cell in cells:
             self.request_stop(cell, ending)
 
-    def bury(self, cell: ActorCell) -> None:
-        """Settle what senders appended to a DEAD cell too late.
+    def leave(self, cell: ActorCell) -> bool:
+        """At the end of a turn that has left the cell not ALIVE: whether nobody has to visit it."""
+        if cell.state is DEAD:
+            self.bury(cell)
+            return True
+        return cell.state is RESTARTING and self.park(cell)
 
-        By its owner, and for pull actors by the late senders themselves: hence one message
-        at a time, each taken in one step.
-        """
-        take = cell.user.popleft if isinstance(cell.user, deque) else _pop_first(cell.user)
-        # An orphan's turn may have left some of its batch; pull actors never have.
-        left, cell.rest = (cell.rest or [])[::-1], None
-        while True:
-            while cell.user:
-                try:
-                    left.append(take())
-                except IndexError:
-                    break
-            self._settle(cell, left)
-            left = []
-            cell.special = False
-            cell.ready = False
-            # Not ready first, THEN a look, as at the end of every turn.
-            if not cell.user or cell.ready:
-                return
-            cell.ready = True
+    def bury(self, cell: ActorCell) -> None:
+        """Settle what senders appended to a DEAD cell too late; see `Settling.bury`."""
+        # The turn of an orphan may have ended without a look at its state.
+        self.orphans.pop(cell.pid, None)
+        self._settling.bury(cell)
 
     def count_pulled(self, handled: int) -> None:
         """A pull actor has ended that had handled this many messages."""
@@ -347,11 +414,16 @@ class Lifecycle:
         """The table lock."""
         return self._lock
 
-    def _release(self, ties: Ties) -> None:
-        # 3 Its timers: nothing may fire for the dead.
+    def cancel_timers(self, ties: Ties) -> None:
+        """Under the table lock."""
         for timer in ties.timers:
             self._timers.cancel(timer)
         ties.timers.clear()
+
+    def release(self, ties: Ties) -> None:
+        """Steps 3 and 4. Under the table lock."""
+        # 3 Its timers: nothing may fire for the dead.
+        self.cancel_timers(ties)
         # 4 Its names and paths, in the same breath in which it died.
         for name in ties.names:
             self._names.free(name)
@@ -360,34 +432,8 @@ class Lifecycle:
             self._paths.free(checked_path(path))
         ties.paths.clear()
 
-    def _settle(self, cell: ActorCell, left: list[Any]) -> None:
-        """Give what was still queued its fate."""
-        if not left:
-            return
-        expired = 0
-        for item in left:
-            if not isinstance(item, Marker):
-                expired += 1
-            elif type(item) is FenceMarker:
-                item.reached()
-        self._fates.expired.add_many(expired)
-        self._undelivered.expired(cell.pid, left, expired)
-
-    def _go_on(self, cell: Optional[ActorCell]) -> None:
-        """Complete the end of a cell whose children are gone, then its parent's, and so on.
-
-        A loop: the ends of a long line of ancestors must not nest.
-        """
-        while cell is not None:
-            with self._lock:
-                ties = cell.ties
-                if ties is None or ties.pending_end is None or ties.children:
-                    return
-                ending, ties.pending_end = ties.pending_end, None
-            cell = self._complete(cell, ending)
-
-    def _complete(self, cell: ActorCell, ending: Ending) -> Optional[ActorCell]:
-        """Steps 6 to 9; returns the parent."""
+    def complete(self, cell: ActorCell, ending: Ending) -> Optional[ActorCell]:
+        """Steps 6 to 9; returns the parent, whose end may wait for this one."""
         # 6 Those who know it: each is told once.
         self._tell_partners(cell, ending)
         # 7 Its supervisors.
@@ -415,65 +461,21 @@ class Lifecycle:
             partners = untie_all(cell)
             monitors = self._monitors.end_all(cell)
             parent = None if cell.ties is None else cell.ties.parent
+            # Those who are told of each child: the parent, and observers of its supervisors.
+            told = dict.fromkeys([] if parent is None else [parent])
+            if cell.ties is not None and cell.ties.places:
+                told.update(dict.fromkeys(self.observers(cell)))
         for monitor in monitors:
             self._delivery.system(monitor.watcher, system_message(SystemType.DOWN, cell, ending))
         for partner in partners:
             if partner.spec.receives_system:
-                if partner is not parent:
+                if partner not in told:
                     self._delivery.system(partner, system_message(SystemType.EXIT, cell, ending))
             elif ending.reason is not ExitReason.NORMAL:
                 self.request_stop(partner, Ending(ending.reason, cell.pid))
-        if parent is not None and parent.spec.receives_system:
-            self._delivery.system(parent, system_message(SystemType.EXIT, cell, ending))
-
-    def _wait_for_children(self, cell: ActorCell) -> None:
-        """Go on with an end that waits for children, or look again when their time is over."""
-        self._go_on(cell)
-        if cell.ties is not None and cell.ties.pending_end is not None:
-            self.later(self._child_timeout_s, lambda: self._give_up_children(cell))
-
-    def _give_up_children(self, cell: ActorCell) -> None:
-        """A parent's end has waited long enough: interrupt its blocked children, go on without."""
-        with self._lock:
-            ties = cell.ties
-            if ties is None or ties.pending_end is None:
-                return
-        patience_s = 0.0
-        for child in children_of(cell):
-            if child.running:
-                patience_s = max(patience_s, child.runner.kill(child) or 0.0)
-        self.later(patience_s, lambda: self._abandon(cell))
-
-    def _abandon(self, cell: ActorCell) -> None:
-        """Children whose code cannot be interrupted are orphaned, and the end goes on.
-
-        One that is merely queued for the carrier (`running` is 0) comes to its end by itself.
-        """
-        for child in children_of(cell):
-            if child.running or child.runner.kill(child) is None:
-                self.orphan(child)
-        self._wait_for_children(cell)
-
-    def orphan(self, cell: ActorCell) -> None:
-        """End an actor whose code cannot be interrupted: dead to the API, although it runs on.
-
-        What is left of its mailbox is settled by its owner when that comes back, if ever.
-        """
-        with self._lock:
-            if cell.state is not STOPPING:
-                return
-            advance(cell, Event.FINISH)
-            ties = ties_of(cell)
-            self._release(ties)
-            ending = ties.pending_end = self._accepted_ending(cell)
-            self.orphans[cell.pid] = cell
-            asked = self._requests.release_all(cell)
-        _tell_askers(asked, cell, ending)
-        self._log.orphaned(cell.pid)
-        self._hooks.call("orphan", cell.pid)
-        # It may have been given children until its stop was accepted.
-        self.stop_all(descendants_deepest_first(cell), Ending(ExitReason.KILLED, cell.pid))
-        self._abandon(cell)
+        for other in told:
+            if other.spec.receives_system:
+                self._delivery.system(other, system_message(SystemType.EXIT, cell, ending))
 
 
 def system_message(kind: SystemType, cell: ActorCell, ending: Ending) -> PySystemMessage:
@@ -481,28 +483,13 @@ def system_message(kind: SystemType, cell: ActorCell, ending: Ending) -> PySyste
     return PySystemMessage(kind, ending.by, cell.pid, ending.reason, ending.metadata)
 
 
-def _pop_first(lane: list[Any]) -> Callable[[], Any]:
-    return lambda: lane.pop(0)
-
-
-def _tell(tickets: list[Ticket]) -> None:
-    for ticket in tickets:
-        ticket.settle(Verdict.CLOSED)
-
-
-def _tell_askers(asked: list[Request], cell: ActorCell, ending: Ending) -> None:
-    for request in asked:
-        text = f"actor {cell.pid} ended ({ending.reason}) before it answered"
-        request.settle((False, ActorDead(text)))
-
-
-def _no_later(*_: Any) -> Any:
+def _not_assembled(*_: Any) -> Any:
     raise AssertionError("the lifecycle was not assembled")
 
 
-def _ignore(_: BaseException) -> None:
+def _nothing(*_: Any) -> None:
     pass
 
 
-def _nothing() -> None:
-    pass
+def _no(*_: Any) -> bool:
+    return False

@@ -34,11 +34,14 @@ class Log:
         self._long_turns = 0
         self._orphans = 0
 
-    def crashed(self, pid: int, reason: Any, error: BaseException) -> None:
+    def crashed(
+        self, pid: int, reason: Any, error: BaseException, restarts: bool = False
+    ) -> None:
         """An actor's code raised."""
         self._crashes += 1
         if self._crashes <= IN_FULL:
-            _log.error("actor %d ended: %s", pid, reason, exc_info=_info(error))
+            what = "restarts" if restarts else "ended"
+            _log.error("actor %d %s: %s", pid, what, reason, exc_info=_info(error))
         elif self._crashes % PER_LINE == 0:
             _log.error("%d crashes of actors so far, the latest of actor %d", self._crashes, pid)
 

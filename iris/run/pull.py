@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Optional, Union
 
-from iris.core.cell import DEAD, STOPPING, ActorCell
+from iris.core.cell import ALIVE, DEAD, RESTARTING, STARTING, STOPPING, ActorCell, renewal_of
 from iris.core.messages import (
     Ending,
     EndMarker,
@@ -21,27 +21,34 @@ from iris.core.messages import (
     SwapMarker,
     swap_message,
 )
+from iris.core.renewal import Renewal
 from iris.errors import ActorStopped
 from iris.run.bed import NO_BED, Bed, Bedroom
 from iris.run.context import enter, leave
 from iris.run.lifecycle import Lifecycle
 from iris.run.lodging import Lodging
 from iris.run.pullbox import NOTHING, PyMailbox
+from iris.run.restarting import Restarting
 
 
 class PullShared:
     """What all pull actors of a runtime have in common."""
 
-    __slots__ = ("apply_swap", "clock", "lifecycle", "living", "lodging")
+    __slots__ = ("apply_swap", "clock", "lifecycle", "living", "lodging", "post", "restarting")
 
     def __init__(
         self,
         lifecycle: Lifecycle,
+        restarting: Restarting,
         lodging: Lodging,
+        post: Callable[[Callable[[], Any]], None],
         clock: Callable[[], float],
         apply_swap: Callable[[ActorCell, Union[SwapMarker, RollbackMarker]], Any],
     ) -> None:
         self.lifecycle = lifecycle
+        self.restarting = restarting
+        self.post = post
+        # Has the carrier's hub call something soon.
         self.lodging = lodging
         self.clock = clock
         self.apply_swap = apply_swap
@@ -58,7 +65,10 @@ class PullShared:
 class PullRunner:
     """Runs one pull actor."""
 
-    __slots__ = ("_gone", "_room", "_shared", "batched", "bed", "cell", "closed", "told_closed")
+    __slots__ = (
+        "_gone", "_renewal", "_room", "_shared", "_taken", "batched", "bed", "cell", "closed",
+        "told_closed",
+    )  # fmt: skip
 
     cell: ActorCell
     _room: Bedroom
@@ -71,7 +81,12 @@ class PullRunner:
         self.closed = False
         self.told_closed = False
         self._gone = False
-        # True once the owner will not touch the mailbox any more; then late senders bury.
+        # True while there is no owner. After the end late senders bury; where the actor is at
+        # rest and is stopped, the carrier's hub ends it.
+        self._renewal: Optional[Renewal] = None
+        # That of an actor whose messages are delivered once more when its function raises.
+        self._taken: Any = NOTHING
+        # Owner only, and only with `_renewal`: what lay in the lane and is being handled.
 
     # -- from any thread -------------------------------------------------------------------
 
@@ -79,14 +94,25 @@ class PullRunner:
         """Find a place for it and begin; LimitReached when there is none."""
         shared = self._shared
         self.cell = cell
+        renewal = renewal_of(cell)
+        self._renewal = renewal if renewal is not None and renewal.redeliver else None
         cell.ready = True
         cell.running = 1
+        self.closed = self.told_closed = self._gone = False
+        # What a function before this one has left of its batch.
+        self.batched = len(cell.rest or ())
         shared.living[cell.pid] = self
         try:
             shared.lodging.start(self)
         except BaseException:
             shared.living.pop(cell.pid, None)
+            cell.running = 0
+            self._gone = True
             raise
+
+    def restart(self, cell: ActorCell) -> None:
+        """Begin with the function it has now; LimitReached when there is no place."""
+        self.start(cell)
 
     def move_in(self, room: Bedroom, bed: Bed) -> None:
         """This is where it will run; again when another place is tried after it."""
@@ -95,23 +121,34 @@ class PullRunner:
 
     def signal(self, cell: ActorCell) -> bool:
         """Wake the owner, which sleeps or is about to."""
-        if self._gone:
+        if not self._gone:
+            self.bed.wake()
+        elif cell.state is DEAD:
             self._shared.lifecycle.bury(cell)
         else:
-            self.bed.wake()
+            self._shared.post(self._end_at_rest)
         return True
+
+    def _end_at_rest(self) -> None:
+        """In the carrier's hub: end the actor if it was stopped while nobody runs it."""
+        if self._shared.restarting.claim(self.cell):
+            self._shared.lifecycle.finish_stopped(self.cell)
+            self._shared.lifecycle.bury(self.cell)
 
     def kill(self, cell: ActorCell) -> float:
         """Interrupt it where it waits, if it is a greenlet; a thread cannot be interrupted."""
-        return self.bed.interrupt(lambda: cell.running > 0 and cell.state is STOPPING)
+        return self.bed.interrupt(
+            lambda: cell.running > 0 and cell.state in (STOPPING, RESTARTING)
+        )
 
     # -- in the actor's thread or greenlet -----------------------------------------------------
 
     def run(self) -> None:
         """Call the function and end the actor with what became of it."""
-        shared, cell = self._shared, self.cell
+        # The room read once: another thread may run the next function before this one is over.
+        shared, cell, room = self._shared, self.cell, self._room
         self.bed.occupy()
-        place = self._room.place()
+        place = room.place()
         place.cell = cell
         error: Optional[BaseException] = None
         try:
@@ -120,34 +157,49 @@ class PullRunner:
         except BaseException as raised:  # noqa: BLE001  # A thread's entry.
             error = raised
         try:
-            self._end(error)
+            self._end(error, room)
         except BaseException as raised:  # noqa: BLE001  # A thread's entry.
             shared.lifecycle.report(raised)
         finally:
             leave()
-            self._room.ended()
+            room.ended()
 
-    def _end(self, error: Optional[BaseException]) -> None:
+    def _end(self, error: Optional[BaseException], room: Bedroom) -> None:
         shared, cell = self._shared, self.cell
         lifecycle = shared.lifecycle
         counted = cell.running == 2 and error is not None and not isinstance(error, ActorStopped)
         lifecycle.count_pulled(self.received - counted)
         cell.running = 0
+        if cell.control is not None:
+            cell.control.current = None
+        taken, self._taken = self._taken, NOTHING
+        if not counted:
+            self._acquit(taken)
         shared.living.pop(cell.pid, None)
-        self._room.leaving()
+        room.leaving()
         if error is not None and not isinstance(error, ActorStopped):
-            lifecycle.fail(cell, error, None, counted)
+            lifecycle.fail(cell, error, None if taken is NOTHING else taken, counted)
         elif cell.state in (STOPPING, DEAD):
             lifecycle.finish_stopped(cell)
-        else:
+        elif cell.state is not RESTARTING:
             lifecycle.finish(cell, Ending(ExitReason.NORMAL, cell.pid))
+        # Before `leave`: whoever stops it from then on finds nobody here.
         self._gone = True
+        if cell.state is RESTARTING and lifecycle.leave(cell):
+            # Another thread may run the next function by now.
+            return
+        if cell.state is not DEAD:
+            lifecycle.finish_stopped(cell)
         lifecycle.bury(cell)
 
     @property
-    def is_shared(self) -> bool:
-        """Whether it may hold up others by never waiting."""
-        return self._room.is_shared
+    def is_asked_each(self) -> bool:
+        """Whether the mailbox asks for each message.
+
+        Where others share the thread, so that they are not held up; and where it has to be known
+        which message is being handled.
+        """
+        return self._room.is_shared or self._renewal is not None
 
     def rest(self) -> None:
         """The function wants a message: the one before is handled."""
@@ -155,8 +207,17 @@ class PullRunner:
         control = self.cell.control
         if control is not None:
             control.current = None
+        if self._taken is not NOTHING:
+            taken, self._taken = self._taken, NOTHING
+            self._acquit(taken)
         # Now, between two messages: who never waits must not hold up its neighbours.
         self.bed.give_way()
+
+    def _acquit(self, taken: Any) -> None:
+        """This one was handled. If it was delivered for the second time, that is over."""
+        renewal = self._renewal
+        if renewal is not None and renewal.suspect is not None and renewal.suspect[0] is taken:
+            renewal.acquit()
 
     def receive_matching(self, matcher: Callable[[Any], bool], timeout: Optional[float]) -> Any:
         """The slow half of `selective_recv`."""
@@ -197,8 +258,11 @@ class PullRunner:
 
     def _open(self, item: Any) -> Any:
         """The message that the function is given for what lay in the lane."""
+        if self._renewal is not None:
+            self._taken = item
         if type(item) is not Request:
             return item
+        item.taken = True
         control = self.cell.control
         assert control is not None
         with self._shared.lifecycle.lock:
@@ -245,7 +309,7 @@ class PullRunner:
             return NOTHING
         cell.special = False
         # Cleared first, THEN a look: whoever appends from now on sets it again.
-        if cell.state in (STOPPING, DEAD):
+        if cell.state not in (ALIVE, STARTING):
             cell.special = True
             self.closed = True
             return NOTHING

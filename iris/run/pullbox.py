@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Callable, Optional, Protocol
 
 from iris.config import seconds
-from iris.core.cell import DEAD, STOPPING, ActorCell
+from iris.core.cell import ALIVE, STARTING, ActorCell
 from iris.run.bed import Bed
 
 NOTHING = object()
@@ -36,7 +36,7 @@ class Receiver(Protocol):
     closed: bool
 
     @property
-    def is_shared(self) -> bool: ...
+    def is_asked_each(self) -> bool: ...
     def rest(self) -> None: ...
     def take(self) -> Any: ...
     def say_closed(self) -> None: ...
@@ -58,16 +58,15 @@ class PyMailbox:
 
     def __init__(self, runner: Receiver) -> None:
         self._runner = runner
-        self._quick: Any = _NO_BATCH if runner.is_shared else runner.cell
-        # Whose batch the next message is taken from without asking the runner. Where others
-        # share the thread it is asked for each message, and looks whether they have to wait.
+        self._quick: Any = _NO_BATCH if runner.is_asked_each else runner.cell
+        # Whose batch the next message is taken from without asking the runner.
 
     @property
     def closed(self) -> bool:
-        """True once the actor was stopped: no message will come any more."""
+        """True once the actor was stopped or is to restart: no message will come from here."""
         cell = self._runner.cell
         # `special` too: without it `recv` has not noticed yet and may give one more message.
-        return self._runner.closed or (cell.special and cell.state in (STOPPING, DEAD))
+        return self._runner.closed or (cell.special and cell.state not in (ALIVE, STARTING))
 
     def recv(self, timeout: Optional[float] = None) -> Any:
         """Take the next message, waiting for it if need be.
@@ -77,7 +76,8 @@ class PyMailbox:
 
         Returns:
             The message; a `PySystemMessage` comes before user messages. None when the time
-            is over, and once after the actor was stopped (`closed` tells which).
+            is over, and once after the actor was stopped or told to restart (`closed` tells
+            which).
 
         Raises:
             ActorStopped: the mailbox is closed and this was said before. Let it pass: it

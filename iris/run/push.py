@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Callable, Optional
 
-from iris.core.cell import STOPPING, ActorCell
+from iris.core.cell import RESTARTING, STOPPING, ActorCell
 from iris.run.carrier import Carrier
 
 
@@ -27,12 +27,15 @@ class PushRunner:
     def start(self, cell: ActorCell) -> None:
         """Nothing to do: the cell runs when its first message comes."""
 
+    def restart(self, cell: ActorCell) -> None:
+        """Nothing to do: the signal brings its next turn."""
+
     def kill(self, cell: ActorCell) -> float:
         """Throw GreenletExit into the handler, if it waits cooperatively."""
         if cell.running:
             self._carrier.post(
                 lambda: self._carrier.interrupt_blocked(
-                    lambda blocked: blocked is cell and cell.state is STOPPING
+                    lambda blocked: blocked is cell and cell.state in (STOPPING, RESTARTING)
                 )
             )
         return 0.0

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from iris.core.cell import ActorCell, control_of
+from iris.core.cell import RESTARTING, ActorCell, control_of
 from iris.core.mailbox import CLOSED, Admission, Bound, Door, Ticket, Verdict
 from iris.core.messages import Request
 from iris.core.table import Table
 from iris.core.tally import Fates
 from iris.core.waits import Waits
-from iris.errors import ActorDead, AskCycle, IrisError, LimitReached
+from iris.errors import ActorDead, ActorRestarting, AskCycle, IrisError, LimitReached
 from iris.run.delivery import Delivery, Seen
 
 _BACK = (Verdict.REFUSED, Verdict.CLOSED, Verdict.REDIRECT)
@@ -42,8 +42,8 @@ class Requests:
             seen: the mailboxes that had no room for it before.
 
         Returns:
-            ACCEPTED; WAIT when it stands in the line; REFUSED or CLOSED, and then nobody
-            owes the answer.
+            ACCEPTED; WAIT when it stands in the line; REFUSED, CLOSED or RESTARTING, and then
+            nobody owes the answer.
         """
         try:
             with self._lock:
@@ -61,6 +61,8 @@ class Requests:
         """Enter the request in the books and offer it, in one step. Under the table lock."""
         if admission is CLOSED:
             return Verdict.CLOSED
+        if cell.state is RESTARTING:
+            return Verdict.RESTARTING
         self.owe(cell, request)
         cell.control.asks += 1  # type: ignore[union-attr]
         cell.special = True
@@ -86,6 +88,9 @@ class Requests:
             self._delivery.poke(cell)
             return verdict
         if verdict is Verdict.WAIT:
+            return verdict
+        if verdict is Verdict.RESTARTING:
+            self._delivery.refused(cell.pid, request.message)
             return verdict
         if verdict is Verdict.REDIRECT:
             assert type(admission) is Bound
@@ -175,7 +180,24 @@ class Requests:
         control = cell.control
         if control is None or not control.asked:
             return []
-        requests = list(control.asked)
+        return self._give_up(list(control.asked))
+
+    def release_taken(self, cell: ActorCell) -> list[Request]:
+        """Release what a handler was given and has not answered. Under the table lock.
+
+        Those that wait in the queue, or in the line in front of it, are owed still.
+        """
+        asked = () if cell.control is None else cell.control.asked
+        return self._give_up([request for request in asked if request.taken])
+
+    def take_off(self, cell: ActorCell, items: list[Any]) -> list[Request]:
+        """Release the questions among what was taken out of the lane. Under the table lock."""
+        requests = [item for item in items if type(item) is Request]
+        if requests:
+            control_of(cell).asks -= len(requests)
+        return self._give_up(requests)
+
+    def _give_up(self, requests: list[Request]) -> list[Request]:
         for request in requests:
             self.release(request)
             request.over = True
@@ -210,6 +232,11 @@ def refusal(pid: int, verdict: Verdict) -> IrisError:
     """The error of an ask that the mailbox of this actor did not accept."""
     if verdict is Verdict.CLOSED:
         return ActorDead(f"actor {pid} has ended or is stopping and answers nobody")
+    if verdict is Verdict.RESTARTING:
+        return ActorRestarting(
+            f"actor {pid} is restarting and answers nobody now; the question was refused, ask"
+            " again later, or send a message, which waits in its queue"
+        )
     return _full(pid)
 
 

@@ -226,7 +226,7 @@ class Spawning:
 
         spec = self._spec("supervisor", 1)
         if parent is None:
-            return self._lifecycle.spawn_known(spec, _takes_nothing, self._push, begin)
+            return self._lifecycle.spawn_born(spec, _takes_nothing, self._push, begin)
         return self._lifecycle.spawn_child(parent, spec, _takes_nothing, self._push, begin)
 
     def supervised(self, parent: int, asked: ChildSpec, handler: Any, born: Born) -> int:

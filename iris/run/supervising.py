@@ -233,15 +233,12 @@ class Supervising:
         group = self._make(spec, None)
         waiter = Waiter()
         try:
-            with self._lock:
-                children = list(group.children.values())
-            self._authority.start(children, waiter.settle)
+            self._authority.start_group(group, waiter.settle)
             waiter.wait()
         except BaseException:
             self._stop(group)
             raise
         if waiter.value is not None:
-            self._stop(group)
             raise _start_failed(spec.id, waiter.value)
         return group
 
@@ -287,7 +284,7 @@ class Supervising:
                 raise BadInput(f"there is a child with the id {spec.id!r} already; remove it first")
             child = _child_of(group, spec)
             group.add(child)
-        self._authority.start([child], waiter.settle)
+        self._authority.start(child, waiter.settle)
         waiter.wait()
         if waiter.value is not None:
             raise _start_failed(spec.id, waiter.value)

@@ -14,21 +14,22 @@ next older one. A failure in the middle begins a round anew, for all that are co
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from typing import Any, Callable, Optional
 
 from iris.core.cell import DEAD, RESTARTING, ActorCell
 from iris.core.childspec import ChildSpec, SupervisorSpec
 from iris.core.links import children_of, ties_of
 from iris.core.mailbox import CLOSED
-from iris.core.messages import Ending, ExitReason
+from iris.core.messages import Ending, ExitReason, PySystemMessage, SystemType
 from iris.core.renewal import Renewal
 from iris.core.restart import Restart, Strategy, affected, backoff_s
 from iris.core.supervision import Child, ChildReport, Group, Groups, Phase, fill, places_of, vacate
 from iris.core.table import Table
 from iris.errors import BadInput, IrisError
 from iris.observe.hooks import Hooks
+from iris.run.carrier import Carrier
 from iris.run.crash import text_of
+from iris.run.delivery import Delivery
 from iris.run.factories import Factories
 from iris.run.lifecycle import Lifecycle
 from iris.run.log import Log
@@ -46,8 +47,7 @@ LOOK_AGAIN_S = 1.0
 Spawn = Callable[[int, ChildSpec, Any, Callable[[ActorCell], None]], int]
 # (parent's pid, spec, handler, born) -> pid
 SpawnGroup = Callable[[Child, SupervisorSpec], Group]
-Later = Callable[[float, Callable[[], Any]], Any]
-Done = Callable[[Optional[BaseException]], None]
+Done = Callable[[Optional[BaseException]], Any]
 
 
 class Round:
@@ -80,6 +80,7 @@ class Authority:
         self,
         table: Table,
         lifecycle: Lifecycle,
+        delivery: Delivery,
         restarting: Restarting,
         groups: Groups,
         factories: Factories,
@@ -87,12 +88,13 @@ class Authority:
         log: Log,
         clock: Callable[[], float],
         luck: Callable[[], float],
-        post: Callable[[Callable[[], Any]], None],
-        later: Later,
+        carrier: Carrier,
+        child_timeout_s: float,
     ) -> None:
         self._table = table
         self._lock = table.lock
         self._lifecycle = lifecycle
+        self._delivery = delivery
         self._restarting = restarting
         self._groups = groups
         self._factories = factories
@@ -100,8 +102,8 @@ class Authority:
         self._log = log
         self._clock = clock
         self._luck = luck
-        self._post = post
-        self._later = later
+        self._carrier = carrier
+        self._child_timeout_s = child_timeout_s
         self.spawn: Spawn = _not_assembled
         # Makes an actor of a spec.
         self.spawn_group: SpawnGroup = _not_assembled
@@ -121,15 +123,35 @@ class Authority:
             places = places_of(cell)
             for child in places:
                 vacate(child)
-                if child.make is None and child.strategy is Strategy.ONE:
-                    # Watched only: nobody has to do anything.
+                if child.is_watched and child.strategy is Strategy.ONE:
+                    # Nobody has to do anything.
                     assert child.group is not None
                     child.group.strike(child)
                 elif child.group is not None and child.group.cell is None:
                     self._groups.waiting[cell.pid] = child
         for child in places:
             if child.group is not None:
-                self.put(lambda child=child: self._ended(child, cell, ending))  # type: ignore[misc]
+                self.put(lambda child=child: self._ended(child, ending))  # type: ignore[misc]
+
+    def observers(self, cell: ActorCell) -> list[ActorCell]:
+        """Who is told of the end of this actor, and of its swaps. Under the table lock."""
+        observers = []
+        for child in places_of(cell):
+            pid = 0 if child.group is None else child.group.observer
+            observer = self._table.get(pid)
+            if observer is not None and observer is not cell:
+                observers.append(observer)
+        return observers
+
+    def swapped(self, cell: ActorCell, version: int) -> None:
+        """By the owner: another behaviour has begun."""
+        with self._lock:
+            observers = dict.fromkeys(self.observers(cell))
+        for observer in observers:
+            news = PySystemMessage(
+                SystemType.HOT_SWAP, cell.pid, cell.pid, None, {"version": version}
+            )
+            self._delivery.system(observer, news)
 
     def rested(self, child: Child, cell: ActorCell) -> None:
         """The actor in this place has come to rest and can be given a new handler."""
@@ -144,10 +166,16 @@ class Authority:
         self.put(lambda: self._end_group(group))
         return True
 
-    def start(self, children: Iterable[Child], done: Done) -> None:
-        """Start children for the first time, in this order; `done` is told in the hub."""
-        members = list(children)
-        self.put(lambda: self._begin(members, 0.0, [done]))
+    def start_group(self, group: Group, done: Done) -> None:
+        """Start the children of a new supervisor, which ends if one cannot be started.
+
+        `done` is told in the hub.
+        """
+        self.put(lambda: self._start_group(group, done))
+
+    def start(self, child: Child, done: Done) -> None:
+        """Start one child more, which leaves if it cannot be started; `done` is told in the hub."""
+        self.put(lambda: self._begin([child], 0.0, [done]))
 
     def remove(self, child: Child, done: Done) -> None:
         """End a child and strike it off; `done` is told in the hub."""
@@ -168,7 +196,7 @@ class Authority:
         # Queued first, THEN a look: the hub looks once more after it has cleared the flag.
         if not self._awake:
             self._awake = True
-            self._post(self._work)
+            self._carrier.post(self._work)
 
     # -- the queue -----------------------------------------------------------------------------
 
@@ -190,11 +218,11 @@ class Authority:
             if not events:
                 return
             self._awake = True
-        self._post(self._work)
+        self._carrier.post(self._work)
 
     # -- what has happened -----------------------------------------------------------------------
 
-    def _ended(self, child: Child, cell: ActorCell, ending: Ending) -> None:
+    def _ended(self, child: Child, ending: Ending) -> None:
         if child.group is None or child.cell is not None:
             return
         before = child.phase
@@ -246,8 +274,8 @@ class Authority:
         if not (child.wanted and child.restart.wants(ending.reason)):
             self._leave(child)
             return
-        if child.make is None:
-            # Watched only: it does not come back, and its siblings start anew without it.
+        if child.is_watched:
+            # It does not come back, and its siblings start anew without it.
             members = [member for member in self._concerned(child) if member is not child]
             self._leave(child)
             if members:
@@ -366,7 +394,7 @@ class Authority:
                 going.ending = False
                 if going.pause_s > 0:
                     # 2 The pause.
-                    going.timer = self._later(going.pause_s, lambda: self._paused(going))
+                    going.timer = self._carrier.later(going.pause_s, lambda: self._paused(going))
                     return
                 break
             child = members[going.at - 1]
@@ -410,7 +438,7 @@ class Authority:
             # It has just ended by itself; the event is on its way.
             return
         timeout_s = HURRY_S if group.hurried else child.shutdown_timeout_s
-        child.timer = self._later(timeout_s, lambda: self._overdue(child, cell))
+        child.timer = self._carrier.later(timeout_s, lambda: self._overdue(child, cell))
         comes_back = child.wanted and not group.over and child.restart is not Restart.TEMPORARY
         in_place = cell.ties is not None and cell.ties.renewal is not None
         if comes_back and in_place and (
@@ -429,13 +457,20 @@ class Authority:
         if charge is not None:
             self._hurry(charge)
         patience_s = (cell.runner.kill(cell) or 0.0) if cell.running else 0.0
-        child.timer = self._later(patience_s, lambda: self._abandon(child, cell))
+
+
+        def wait() -> None:
+            if child.phase is Phase.ENDING and child.cell is cell:
+                child.timer = self._carrier.later(patience_s, lambda: self._abandon(child, cell))
+
+        # Behind the interruption, which the hub was asked for in the same way.
+        self._carrier.post(wait)
 
     def _abandon(self, child: Child, cell: ActorCell) -> None:
         """It cannot be interrupted: it is given up. One that is merely queued is waited for."""
         if child.phase is not Phase.ENDING or child.cell is not cell:
             return
-        child.timer = self._later(LOOK_AGAIN_S, lambda: self._abandon(child, cell))
+        child.timer = self._carrier.later(LOOK_AGAIN_S, lambda: self._abandon(child, cell))
         if cell.running or cell.runner.kill(cell) is None:
             self._lifecycle.orphan(cell)
 
@@ -454,8 +489,8 @@ class Authority:
         with self._lock:
             group.over = True
             for child in list(group.children.values()):
-                if child.make is None:
-                    # Watched only: it is not this supervisor's to end.
+                if child.is_watched:
+                    # It is not this supervisor's to end.
                     group.strike(child)
             members = list(group.children.values())
         kept = {child.pid for child in members if child.cell is not None}
@@ -467,14 +502,14 @@ class Authority:
             elif child.phase in (Phase.REST, Phase.MAKING) and child.cell is not None:
                 child.phase = Phase.ENDING
                 self._let_end(child.cell)
-        for cell in others:
-            # Children that nobody supervises: they were added by hand, or unsupervised since.
-            members.append(self._charge_with(group, cell))
+        # Children that nobody supervises: they were added by hand, or unsupervised since.
+        members += [self._charge_with(group, cell) for cell in others]
         self._begin_end(members)
 
     def _charge_with(self, group: Group, cell: ActorCell) -> Child:
-        timeout_s = self._lifecycle.child_timeout_s
-        child = Child(group, f"actor {cell.pid}", None, Strategy.ONE, Restart.TEMPORARY, timeout_s)
+        child = Child(
+            group, f"actor {cell.pid}", None, Strategy.ONE, Restart.TEMPORARY, self._child_timeout_s
+        )
         with self._lock:
             if cell.state is not DEAD:
                 group.add(child)
@@ -512,6 +547,7 @@ class Authority:
         if isinstance(make, SupervisorSpec):
             self._make_supervisor(child, make)
             return
+        assert make is not None
         factory = make.factory if isinstance(make, ChildSpec) else make
         try:
             self._factories.call(
@@ -621,6 +657,17 @@ class Authority:
         child.started_s = self._clock()
         self._restart(child, Ending(ExitReason.CRASH, child.pid, lambda: _raised(error)))
 
+    def _start_group(self, group: Group, done: Done) -> None:
+        def told(error: Optional[BaseException]) -> None:
+            if error is not None:
+                assert group.cell is not None
+                self._end_supervisor(group, Ending(ExitReason.CRASH, group.cell.pid))
+            done(error)
+
+        with self._lock:
+            members = list(group.children.values())
+        self._begin(members, 0.0, [told])
+
     def _make_supervisor(self, child: Child, spec: SupervisorSpec) -> None:
         previous = child.pid
         try:
@@ -638,7 +685,6 @@ class Authority:
                 error = IrisError("it ended before all its children were started")
             child.phase = Phase.UP
             if error is not None:
-                self._end_supervisor(group, Ending(ExitReason.CRASH, child.pid))
                 self._take_out(child, previous)
             if child.round.ending:
                 self._proceed(child.round)
@@ -647,9 +693,7 @@ class Authority:
             else:
                 self._start_failed(child, error)
 
-        with self._lock:
-            members = list(group.children.values())
-        self._begin(members, 0.0, [done])
+        self._start_group(group, done)
 
     def _take_out(self, child: Child, previous: int) -> None:
         """What was just put into the place has failed to start."""

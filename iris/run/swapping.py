@@ -24,6 +24,7 @@ from iris.run.registry import Registry
 from iris.run.spawning import ASYNC_FLAGS, check_handler
 
 Migrate = Optional[Callable[[Any, Any], Any]]
+NO_HANDLER = ("observed", "supervisor")
 WHEN = ("order", "now")
 MIGRATE_WANTED = "migrate is a callable that takes the old and the new handler"
 
@@ -62,6 +63,8 @@ class Swapping:
         self._check_open = check_open
         self._registry = registry
         self._log = log
+        self.on_swap: Callable[[ActorCell, int], None] = _nobody_knows
+        # Called by the owner when the behaviour of an actor that has supervisors has changed.
         self.swap = self._make_swap()
         # Gives an actor a new handler; False when it has ended or is stopping.
 
@@ -111,7 +114,7 @@ class Swapping:
         swapped = 0
         for pid in self._registry.list_children(prefix):
             cell = self._table.get(pid)
-            if cell is not None and cell.spec.kind != "observed":
+            if cell is not None and cell.spec.kind not in NO_HANDLER:
                 swapped += self.swap(pid, handler, migrate, when)
         return swapped
 
@@ -164,8 +167,12 @@ class Swapping:
             assert type(marker) is RollbackMarker
             with self._lock:
                 version = history.usable(marker.to)
-        if version is not None and cell.spec.kind != "pull":
-            cell.handler = version.handler
+        if version is not None:
+            history.current = version
+            if cell.spec.kind != "pull":
+                cell.handler = version.handler
+            if cell.ties is not None and cell.ties.places:
+                self.on_swap(cell, version.version)
         return version
 
     def _migrate(self, cell: ActorCell, marker: SwapMarker) -> bool:
@@ -189,10 +196,14 @@ class Swapping:
     def _history(self, cell: ActorCell) -> History:
         control = cell.control or control_of(cell)
         if control.history is None:
-            if cell.spec.kind == "observed":
-                raise BadInput(f"actor {cell.pid} is observed: it has no handler to swap")
+            if cell.spec.kind in NO_HANDLER:
+                raise BadInput(f"actor {cell.pid} ({cell.spec.kind}) has no handler to swap")
             control.history = History(cell.handler)
         return control.history
+
+
+def _nobody_knows(_: ActorCell, __: int) -> None:
+    pass
 
 
 def _check(handler: Any, migrate: object, when: object) -> None:

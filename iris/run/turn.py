@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Protocol, Union
 
-from iris.core.cell import DEAD, STOPPING, ActorCell
+from iris.core.cell import ALIVE, DEAD, RESTARTING, STARTING, ActorCell, State
 from iris.core.mailbox import Bound, Lock
 from iris.core.messages import (
     EndMarker,
@@ -19,7 +19,6 @@ from iris.core.messages import (
     Request,
     RollbackMarker,
     SwapMarker,
-    unwrapped,
 )
 from iris.run.carrier import Carrier, Slice
 from iris.run.context import Place
@@ -33,8 +32,9 @@ TURNS_PER_LOOK = 8
 SLOW_STRIDE_S = 0.0005
 """A stride, or some turns, that took longer than this make the next look come sooner."""
 
-_OVER = (STOPPING, DEAD)
-# DEAD while a turn runs: the actor was orphaned, and its turn has come back after all.
+_GOES_ON = (ALIVE, STARTING)
+# STARTING: a worker may have the actor before its spawner has said so. DEAD while a turn runs: the
+# actor was orphaned, and its turn has come back after all.
 
 
 LongTurn = Callable[[ActorCell, float], None]
@@ -56,14 +56,15 @@ class Meter(Protocol):
 class Ends:
     """What a turn calls when an actor ends in it; `Lifecycle` fills it in."""
 
-    __slots__ = ("apply_swap", "bury", "fail", "finish_stopped", "mark_ended")
+    __slots__ = ("apply_swap", "fail", "finish_stopped", "leave", "mark_ended")
 
     fail: Callable[[ActorCell, BaseException, Any, bool], None]
-    # (cell, error, message, whether it was a user message) -> the actor's end
+    # (cell, error, item of the lane, whether it was a user message) -> an end, or a restart
     finish_stopped: Callable[[ActorCell], None]
     # The cell is STOPPING and nothing of it runs.
-    bury: Callable[[ActorCell], None]
-    # The cell is DEAD: settle the fate of what late senders appended.
+    leave: Callable[[ActorCell], bool]
+    # The turn is over and the cell not ALIVE: whether nobody has to visit it any more. Settles
+    # what late senders appended to the dead, and lets a restarting one come to rest.
     apply_swap: Callable[[ActorCell, Union[SwapMarker, RollbackMarker]], Any]
     # The cell's new behaviour begins here.
     mark_ended: Callable[[ActorCell, EndMarker], None]
@@ -76,7 +77,7 @@ def make_slice(carrier: Carrier, ends: Ends, lock: Lock, clock: Callable[[], flo
     popleft = runqueue.popleft
     append = runqueue.append
     long_turn = make_long_turn(carrier, ends, lock, clock)
-    fail, bury = ends.fail, ends.bury
+    fail, leave = ends.fail, ends.leave
 
     def run_slice(place: Place, slice_end: float, turn_end: float) -> None:
         epoch = carrier.epoch
@@ -117,8 +118,8 @@ def make_slice(carrier: Carrier, ends: Ends, lock: Lock, clock: Callable[[], flo
                 append(cell)
                 raise
             cell.running = 0
-            if cell.state is DEAD:
-                bury(cell)
+            if cell.state is not ALIVE and leave(cell):
+                pass
             elif lane or cell.rest is not None or cell.special:
                 append(cell)
             else:
@@ -198,11 +199,14 @@ def make_long_turn(meter: Meter, ends: Ends, lock: Lock, clock: Callable[[], flo
                     return
         except BaseException as error:  # noqa: BLE001  # A turn.
             started = cell.running - 1
-            if started:
-                meter.handled += started - 1
             if message is cell.control and cell.control is not None:
-                message, cell.control.current = unwrapped(cell.control.current), None
-            fail(cell, error, message, started > 0)
+                message, cell.control.current = cell.control.current, None
+            counted = started > 0
+            if isinstance(message, Marker):
+                # While one is acted on, all that were started are handled.
+                message, counted = None, False
+            meter.handled += started - counted
+            fail(cell, error, message, counted)
 
     return long_turn
 
@@ -224,13 +228,22 @@ def found_nothing(cell: ActorCell, lock: Lock) -> None:
 
 
 def make_serve(ends: Ends) -> Callable[[ActorCell], bool]:
-    """Build the visit to the system lane; it returns True when the actor has ended."""
+    """Build the visit to the system lane; it returns True when the turn is over with it."""
+
+    def is_over(cell: ActorCell, state: State) -> bool:
+        if state in _GOES_ON:
+            return False
+        if state is RESTARTING:
+            # So that each visit until the restart comes here first.
+            cell.special = True
+        else:
+            ends.finish_stopped(cell)
+        return True
 
     def serve(cell: ActorCell) -> bool:
         cell.special = False
         # Cleared first, THEN a look: whoever appends from now on sets it again.
-        if cell.state in _OVER:
-            ends.finish_stopped(cell)
+        if cell.state is not ALIVE and is_over(cell, cell.state):
             return True
         control = cell.control
         if control is None:
@@ -249,8 +262,7 @@ def make_serve(ends: Ends) -> Callable[[ActorCell], bool]:
                 except BaseException as error:  # noqa: BLE001  # A turn.
                     ends.fail(cell, error, item, False)
                     return True
-            if cell.state in _OVER:
-                ends.finish_stopped(cell)
+            if cell.state is not ALIVE and is_over(cell, cell.state):
                 return True
         if items:
             cell.special = True
@@ -280,13 +292,15 @@ def make_marked_stride(ends: Ends, lock: Lock) -> Callable[[ActorCell, list[Any]
                     control.current = item
                     if type(item) is Request:
                         asked += 1
+                        item.taken = True
                         item = item.message
                     cell.handler(item)
                     control.current = None
-                    if control.items or cell.state in _OVER:
+                    if control.items or cell.state not in _GOES_ON:
                         break
                     continue
                 passed += 1
+                control.current = item
                 if isinstance(item, (SwapMarker, RollbackMarker)):
                     ends.apply_swap(cell, item)
                 elif type(item) is FenceMarker:
@@ -294,12 +308,16 @@ def make_marked_stride(ends: Ends, lock: Lock) -> Callable[[ActorCell, list[Any]
                 else:
                     assert type(item) is EndMarker
                     ends.mark_ended(cell, item)
+                    control.current = None
                     break
+                control.current = None
         finally:
             with lock:
                 control.marks -= passed
                 control.asks -= asked
-                if not (control.marks or control.asks or control.items or cell.state in _OVER):
+                if cell.state in _GOES_ON and not (
+                    control.marks or control.asks or control.items
+                ):
                     # Spares a visit to the system lane. Under the lock, as all who set it are.
                     cell.special = False
         return started

@@ -33,6 +33,7 @@ TOTAL = -1
 UNDELIVERABLE = LetterReason.UNDELIVERABLE
 EXPIRED = LetterReason.EXPIRED
 DROPPED_OLD = LetterReason.DROPPED_OLD
+QUARANTINED = LetterReason.QUARANTINED
 
 
 class Undelivered:
@@ -123,13 +124,22 @@ class Undelivered:
 
     def dropped(self, pid: int, message: Any) -> None:
         """In the send: a full mailbox has dropped this one for a newer one."""
-        note = (pid, DROPPED_OLD, 0, type(message), size_of(message), self._clock())
+        self._note(pid, DROPPED_OLD, message)
+
+    def quarantined(self, pid: int, message: Any) -> None:
+        """In the turn: this one is set aside, its handler has raised twice."""
+        self._note(pid, QUARANTINED, message)
+
+    def _note(self, pid: int, reason: LetterReason, message: Any) -> None:
+        note = (pid, reason, 0, type(message), size_of(message), self._clock())
         self._letters.keep(note)
         if self._hooked:
             self._tell_of(note, 0)
 
     def expired(self, pid: int, messages: list[Any], amount: int) -> None:
-        """At an end: these `amount` messages were left, oldest first and markers among them.
+        """At an end or a restart: these `amount` messages were left, oldest first.
+
+        There may be markers among them.
 
         Of a long queue only the newest are noted, as many as are kept or told at all, so
         that the end of an actor takes no time for those that nobody would ever see.

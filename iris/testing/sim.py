@@ -113,7 +113,7 @@ class _Driven(Facade):
             return super().shutdown(timeout_s)
 
     @contextmanager
-    def _driving(self) -> Iterator[None]:  # type: ignore[override]
+    def _driving(self) -> Iterator[None]:
         """Waiting outside any actor means driving the simulation."""
         if here() is not None:
             yield
