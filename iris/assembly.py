@@ -36,11 +36,14 @@ from iris.run.bed import Bedroom
 from iris.run.blocking import Blocking
 from iris.run.bounds import Bounds
 from iris.run.carrier import NEVER, Carrier
+from iris.run.childends import ChildEnds
+from iris.run.childstarts import ChildStarts
 from iris.run.clock import monotonic
 from iris.run.closing import Closing
 from iris.run.context import Place
 from iris.run.crew import Workroom, Workshop
 from iris.run.delivery import Delivery
+from iris.run.events import Events
 from iris.run.factories import Factories
 from iris.run.families import Families
 from iris.run.hub import GeventHub, leave_hub, prepare, start_hub_thread
@@ -239,8 +242,7 @@ def assemble(
     table = system.table = Table(generator.randint(1, GENERATION_MAX), lock)
     fates, timers, log = Fates(lock), Timers(), Log()
     hooks = Hooks(log.hook_raised)
-    names, paths, groups, monitors = Names(), Paths(), Groups(), Monitors()
-    waits = Waits()
+    names, paths, groups, monitors, waits = Names(), Paths(), Groups(), Monitors(), Waits()
     carrier = system.carrier = Carrier(runqueue, timers, clock, slice_s, log.failed)
     undelivered = system.undelivered = Undelivered(
         Letters(config.dead_letters_max), table, fates, hooks, log, clock, carrier.post
@@ -312,25 +314,45 @@ def assemble(
     system.spawning = Spawning(
         lifecycle, table, delivery, registry, push, pull, lazy, blocking
     )  # fmt: skip
-    authority = Authority(
-        table, lifecycle, delivery, restarting, groups, Factories(shop), hooks, log, clock,
-        generator.random, carrier, config.shutdown_timeout_s,
-    )  # fmt: skip
-    supervising = system.supervising = Supervising(
-        table, groups, authority, lifecycle, registry, system.spawning, clock
+    authority = _supervise(
+        system, restarting, groups, Factories(shop), log, clock, generator.random
     )
-    authority.spawn, authority.spawn_group = system.spawning.supervised, supervising.make_nested
     system.snapshot = Snapshot(
         table, fates, lifecycle.orphans, handled, pulled, lambda: authority.restarts
     )
-    lifecycle.on_end, lifecycle.ends_children = authority.ended, authority.ends_children
-    lifecycle.is_supervisor, lifecycle.observers = is_supervisor, authority.observers
-    swapping.on_swap = authority.swapped
     system.closing = Closing(
         table, fates, lifecycle, carrier, pulled, pull.interrupt_stopping, blocking.idle, overflow,
         clock, runtime, system.closed,
     )  # fmt: skip
     return system
+
+
+def _supervise(
+    system: System,
+    restarting: Restarting,
+    groups: Groups,
+    factories: Factories,
+    log: Log,
+    clock: Callable[[], float],
+    luck: Callable[[], float],
+) -> Authority:
+    """Wire what restarts actors to what runs them."""
+    table, lifecycle, carrier = system.table, system.lifecycle, system.carrier
+    events = Events(carrier, clock, lifecycle.report)
+    ends = ChildEnds(carrier, lifecycle, restarting)
+    starts = ChildStarts(table, lifecycle, restarting, groups, factories, events)
+    authority = Authority(
+        table, lifecycle, system.delivery, carrier, groups, events, ends, starts, system.hooks,
+        log, clock, luck, system.config.shutdown_timeout_s,
+    )  # fmt: skip
+    supervising = system.supervising = Supervising(
+        table, groups, authority, lifecycle, system.registry, system.spawning, clock
+    )
+    starts.spawn, starts.spawn_group = system.spawning.supervised, supervising.make_nested
+    lifecycle.on_end, lifecycle.ends_children = authority.ended, authority.ends_children
+    lifecycle.is_supervisor, lifecycle.observers = is_supervisor, authority.observers
+    system.swapping.on_swap = authority.swapped
+    return authority
 
 
 def _complete(lifecycle: Lifecycle, families: Families, restarting: Restarting) -> None:

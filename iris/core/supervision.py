@@ -59,9 +59,9 @@ class Child:
     """
 
     __slots__ = (
-        "cell", "failures", "group", "id", "intensity", "make", "order", "phase", "pid", "reason",
-        "restart", "restarts", "round", "shutdown_timeout_s", "started_s", "strategy", "timer",
-        "wanted",
+        "asked_at", "cell", "failures", "group", "id", "intensity", "make", "order", "phase", "pid",
+        "reason", "restart", "restarts", "round", "shutdown_timeout_s", "started_s", "strategy",
+        "timer", "wanted",
     )  # fmt: skip
 
     def __init__(
@@ -91,6 +91,8 @@ class Child:
         self.failures = 0
         # In a row; they make the pauses longer.
         self.restarts = 0
+        self.asked_at = 0
+        # The youngest place in the group when its factory was called.
         self.reason: Optional[ExitReason] = None
         # How its latest actor has ended; None while one lives, and when it ended for a sibling.
         self.started_s = 0.0
@@ -159,6 +161,11 @@ class Group:
         if self.cell is not None:
             self.by_id[child.id] = child
 
+    @property
+    def last_order(self) -> int:
+        """The place of the child that came last."""
+        return self._last
+
     def strike(self, child: Child) -> None:
         """Take a child off for good; the actor lives on. Under the table lock."""
         child.group = None
@@ -223,6 +230,11 @@ class Groups:
             return False
         self._groups[key] = Group(key)
         return True
+
+    def forget(self, child: Child) -> None:
+        """This place waits for no restart any more."""
+        if self.waiting.get(child.pid) is child:
+            del self.waiting[child.pid]
 
     def remove(self, key: str) -> Optional[Group]:
         """Remove a supervisor and return it; None when there is none."""

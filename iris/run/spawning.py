@@ -232,17 +232,15 @@ class Spawning:
     def supervised(self, parent: int, asked: ChildSpec, handler: Any, born: Born) -> int:
         """The child of a supervisor, by its spec."""
         runner: Runner
+        check_made(asked, handler)
         if asked.mailbox:
-            check_handler(handler, "fn", FN_WANTED)
             spec = self._spec("pull", asked.budget, True, None, True)
             runner = PullRunner(self._pull)
+        elif asked.capacity is not None:
+            spec = self._spec("push", asked.budget, asked.trap_exit, asked.capacity)
+            runner = self._push
         else:
-            check_handler(handler)
-            if asked.capacity is not None:
-                spec = self._spec("push", asked.budget, asked.trap_exit, asked.capacity)
-                runner = self._push
-            else:
-                spec, runner = self._asked_for(asked.budget, asked.release_gil, asked.trap_exit)
+            spec, runner = self._asked_for(asked.budget, asked.release_gil, asked.trap_exit)
 
         def begin(cell: ActorCell) -> None:
             if asked.name is not None:
@@ -354,6 +352,14 @@ def check_handler(
         " Write a plain function; a coroutine can call actors with rt.ask_async and rt.send_async"
         " (iris.interop)"
     )
+
+
+def check_made(asked: ChildSpec, made: object) -> None:
+    """Raise TypeError unless a factory has returned what its spec says."""
+    if asked.mailbox:
+        check_handler(made, "fn", FN_WANTED)
+    else:
+        check_handler(made)
 
 
 def _is_async(handler: object) -> bool:

@@ -169,6 +169,7 @@ class Supervising:
             group, cell = child.group, child.cell
             if group is not None:
                 group.strike(child)
+                self._groups.forget(child)
                 if cell is not None and cell.ties is not None and cell.state is not RESTARTING:
                     # Its next failure is its end; of one that is on its way, see `struck`.
                     cell.ties.renewal = None

@@ -1,0 +1,70 @@
+"""A queue of events that is worked off in the hub, one after the other, a little at a time.
+
+Any thread puts events; so what they do needs no lock among themselves, and a storm of them
+leaves turns, timers and sockets their share.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Callable
+
+from iris.run.carrier import Carrier
+
+WORK_S = 0.001
+"""How long events are worked off at a time: half a slice of turns."""
+
+
+class Events:
+    """The queue of one runtime.
+
+    Args:
+        carrier: whose hub works it off.
+        clock: monotonic seconds.
+        report: called with what an event raises.
+    """
+
+    __slots__ = ("_awake", "_carrier", "_clock", "_queue", "_report")
+
+    def __init__(
+        self,
+        carrier: Carrier,
+        clock: Callable[[], float],
+        report: Callable[[BaseException], None],
+    ) -> None:
+        self._carrier = carrier
+        self._clock = clock
+        self._report = report
+        self._queue: deque[Callable[[], None]] = deque()
+        # Any thread appends, the hub pops.
+        self._awake = False
+        # True while the hub will look at the queue by itself.
+
+    def put(self, event: Callable[[], None]) -> None:
+        """Have something done in the hub, after what was put before. From any thread."""
+        self._queue.append(event)
+        # Queued first, THEN a look: the hub looks once more after it has cleared the flag.
+        if not self._awake:
+            self._awake = True
+            self._carrier.post(self._work)
+
+    def _work(self) -> None:
+        """In the hub."""
+        self._awake = True
+        queue, clock = self._queue, self._clock
+        end = clock() + WORK_S
+        while queue:
+            event = queue.popleft()
+            try:
+                event()
+            except BaseException as error:  # noqa: BLE001  # The pump of events.
+                self._report(error)
+            if clock() > end:
+                break
+        if not queue:
+            self._awake = False
+            # Cleared first, THEN a look: who has put an event before has not woken the hub.
+            if not queue or self._awake:
+                return
+            self._awake = True
+        self._carrier.post(self._work)
