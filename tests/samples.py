@@ -76,7 +76,7 @@ def check_prints_what_is_shown(sample: Sample, folder: Path) -> None:
 
 
 def rows(page: str, first_cells: str) -> list[list[str]]:
-    """The rows of the table whose heading begins with these cells."""
+    """The rows of the table whose heading begins with these cells; without backticks."""
     lines = iter(page.splitlines())
     next(line for line in lines if line.startswith(first_cells))
     next(lines)  # the rule below the heading
@@ -84,5 +84,5 @@ def rows(page: str, first_cells: str) -> list[list[str]]:
     for line in lines:
         if not line.startswith("|"):
             return table
-        table.append([cell.strip().strip("`") for cell in line.strip("|").split("|")])
+        table.append([cell.strip().replace("`", "") for cell in line.strip("|").split("|")])
     return table
