@@ -315,7 +315,7 @@ def assemble(
         lifecycle, table, delivery, registry, push, pull, lazy, blocking
     )  # fmt: skip
     authority = _supervise(
-        system, restarting, groups, Factories(shop), log, clock, generator.random
+        system, restarting, groups, Factories(shop, carrier), log, clock, generator.random
     )
     system.snapshot = Snapshot(
         table, fates, lifecycle.orphans, handled, pulled, lambda: authority.restarts

@@ -62,15 +62,19 @@ RUNTIME: dict[str, list[str]] = {
         "list_children",
         "list_children_direct",
     ],
-    "Lists of supervisors": [
+    "Supervisors": [
+        "supervise_with_factory",
+        "unsupervise",
         "watch",
         "watch_path",
         "child_pids",
         "children_count",
         "create_path_supervisor",
         "remove_path_supervisor",
+        "path_supervise_with_factory",
         "path_supervisor_watch",
         "path_supervisor_children",
+        "observe_supervisor",
     ],
     "Hot swap": ["hot_swap", "hot_swap_path", "behavior_version", "rollback_behavior"],
     "Timers": ["send_after", "send_interval", "cancel_timer"],
@@ -99,6 +103,11 @@ FUNCTIONS = (
 )
 
 CLASSES = (
+    "Supervisor",
+    "ChildSpec",
+    "SupervisorSpec",
+    "ChildInfo",
+    "ChildReport",
     "PyMailbox",
     "PySystemMessage",
     "ExitReason",
@@ -106,6 +115,19 @@ CLASSES = (
     "LetterReason",
     "LongTurn",
     "PyRuntime",
+)
+
+
+VALUES = (
+    "ChildSpec",
+    "SupervisorSpec",
+    "ChildInfo",
+    "ChildReport",
+    "PySystemMessage",
+    "DeadLetter",
+    "LongTurn",
+    "ExitReason",
+    "LetterReason",
 )
 
 
@@ -128,6 +150,10 @@ def table() -> str:
     parts += [
         _section(
             "The mailbox of a pull actor, `iris.PyMailbox`", _members(iris.PyMailbox, "mailbox")
+        ),
+        _section(
+            "A supervisor with specs, `iris.Supervisor`",
+            [_row(iris.Supervisor, "iris.Supervisor"), *_members(iris.Supervisor, "supervisor")],
         ),
         _values(iris),
         _errors(errors),
@@ -224,7 +250,7 @@ def _members(cls: type, called: str, but: type = object) -> list[str]:
 
 def _values(iris: Any) -> str:
     rows = []
-    for name in ("PySystemMessage", "DeadLetter", "LongTurn", "ExitReason", "LetterReason"):
+    for name in VALUES:
         value = getattr(iris, name)
         words = value if issubclass(value, str) else inspect.signature(value).parameters
         held = ", ".join(f"`{word}`" for word in words)

@@ -15,6 +15,8 @@ PARENTS = {
     "ActorDead": errors.ActorError,
     "LimitReached": errors.IrisError,
     "RuntimeClosed": errors.IrisError,
+    "StartFailed": errors.IrisError,
+    "ActorRestarting": errors.ActorError,
     "WouldDeadlock": errors.IrisError,
     "InternalError": errors.IrisError,
     "AskCycle": errors.WouldDeadlock,

@@ -160,8 +160,8 @@ class Ties:
         "parent",
         "paths",
         "pending_end",
-        "places",
         "renewal",
+        "seats",
         "timers",
         "watched_by",
         "watching",
@@ -179,8 +179,8 @@ class Ties:
         self.timers: dict[int, None] = {}
         self.joiners: list[Callable[[], Any]] = []
         # Called once each when the actor is gone, after its pid is retired.
-        self.places: list[Any] = []
-        # The places that it fills under supervisors, each an `iris.core.supervision.Child`.
+        self.seats: list[Any] = []
+        # The seats that it fills under supervisors, each an `iris.core.supervision.Child`.
         self.charge: Any = None
         # The `iris.core.supervision.Group` of which this actor is the supervisor, or None.
         self.kept: Optional[list[Any]] = None

@@ -41,7 +41,7 @@ def loosen(cell: ActorCell) -> None:
         or ties.watched_by
         or ties.watching
         or ties.paths
-        or ties.places
+        or ties.seats
         or ties.charge is not None
         or ties.ending
         or ties.pending_end

@@ -1,6 +1,6 @@
 """Who stands under which supervisor: bookkeeping, without effects.
 
-A supervisor is a `Group`; each child fills a place in it, a `Child`, which stays when the
+A supervisor is a `Group`; each child fills a seat in it, a `Child`, which stays when the
 actor in it is replaced. There is one global group, one for each path for which one was
 created, and one for each `iris.Supervisor`, which hangs on the ties of its cell. What is read
 by callers (who is listed) changes under the table lock; what the authority alone needs
@@ -35,7 +35,7 @@ class Phase(Enum):
     __hash__ = object.__hash__
 
     UP = "up"
-    """An actor fills the place and runs."""
+    """An actor fills the seat and runs."""
     ENDING = "ending"
     """It was asked to end, or to come to rest."""
     REST = "at rest"
@@ -43,11 +43,11 @@ class Phase(Enum):
     MAKING = "making"
     """Its factory is being called."""
     DOWN = "down"
-    """Nobody fills the place."""
+    """Nobody fills the seat."""
 
 
 class Child:
-    """One place under a supervisor, and who fills it.
+    """One seat under a supervisor, and who fills it.
 
     Args:
         group: the supervisor.
@@ -82,7 +82,7 @@ class Child:
         self.shutdown_timeout_s = shutdown_timeout_s
         self.order = 0
         self.cell: Optional[ActorCell] = None
-        # Under the table lock. Invariant: this child is in the places of its cell's ties.
+        # Under the table lock. Invariant: this child is in the seats of its cell's ties.
         self.pid = 0
         # The latest actor's, also when it has ended.
         self.phase = Phase.DOWN
@@ -92,7 +92,7 @@ class Child:
         # In a row; they make the pauses longer.
         self.restarts = 0
         self.asked_at = 0
-        # The youngest place in the group when its factory was called.
+        # The youngest seat in the group when its factory was called.
         self.reason: Optional[ExitReason] = None
         # How its latest actor has ended; None while one lives, and when it ended for a sibling.
         self.started_s = 0.0
@@ -143,7 +143,7 @@ class Group:
         self.backoff_s = backoff_s
         self.observer = observer
         self.children: dict[int, Child] = {}
-        # By order of start; a replaced actor keeps the place.
+        # By order of start; a replaced actor keeps the seat.
         self.by_id: dict[str, Child] = {}
         # Only of a `Supervisor`: elsewhere children have no ids of their own.
         self._last = 0
@@ -154,7 +154,7 @@ class Group:
         # True when the time for that end is over: nobody is waited for.
 
     def add(self, child: Child) -> None:
-        """Give a new child the last place. Under the table lock."""
+        """Give a new child the last seat. Under the table lock."""
         self._last += 1
         child.order = self._last
         self.children[child.order] = child
@@ -163,7 +163,7 @@ class Group:
 
     @property
     def last_order(self) -> int:
-        """The place of the child that came last."""
+        """The seat of the child that came last."""
         return self._last
 
     def strike(self, child: Child) -> None:
@@ -192,20 +192,20 @@ def fill(child: Child, cell: ActorCell) -> None:
     """An actor takes the place. Under the table lock."""
     child.cell = cell
     child.pid = cell.pid
-    ties_of(cell).places.append(child)
+    ties_of(cell).seats.append(child)
 
 
 def vacate(child: Child) -> None:
-    """The actor leaves the place. Under the table lock."""
+    """The actor leaves the seat. Under the table lock."""
     cell, child.cell = child.cell, None
     if cell is not None and cell.ties is not None:
-        cell.ties.places.remove(child)
+        cell.ties.seats.remove(child)
         loosen(cell)
 
 
-def places_of(cell: ActorCell) -> list[Child]:
-    """The places that an actor fills. Under the table lock."""
-    return [] if cell.ties is None else list(cell.ties.places)
+def seats_of(cell: ActorCell) -> list[Child]:
+    """The seats that an actor fills. Under the table lock."""
+    return [] if cell.ties is None else list(cell.ties.seats)
 
 
 def is_supervisor(cell: ActorCell) -> bool:
@@ -232,7 +232,7 @@ class Groups:
         return True
 
     def forget(self, child: Child) -> None:
-        """This place waits for no restart any more."""
+        """This seat waits for no restart any more."""
         if self.waiting.get(child.pid) is child:
             del self.waiting[child.pid]
 

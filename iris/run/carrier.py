@@ -190,15 +190,13 @@ class Carrier:
     def _pump(self) -> None:
         self.sleeping = False
         clock, timers, runqueue = self._clock, self._timers, self.runqueue
+        if self._calls and not self._make_calls():
+            return
+        # After the calls: those whom timers wake need the slice that they are promised.
         now = self.looked_at = clock()
         slice_end = now + self._slice_s
         turn_end = slice_end if self._slice_s >= 0 else NEVER
         while True:
-            # Only those that are here now: calls that bring new ones must not hold the loop.
-            for _ in range(len(self._calls)):
-                self._call(self._calls.popleft())
-                if self._stopped:
-                    return
             due = timers.next
             # Read once: another thread may cancel the last timer at any moment.
             if due is not None and due <= now and not (self._favoured and runqueue):
@@ -222,6 +220,17 @@ class Carrier:
                     self._remind()
                 self._wake_hub()
                 return
+            if self._calls and not self._make_calls():
+                return
+
+    def _make_calls(self) -> bool:
+        """Make the posted calls; False when one of them has stopped the carrier."""
+        # Only those that are here now: calls that bring new ones must not hold the loop.
+        for _ in range(len(self._calls)):
+            self._call(self._calls.popleft())
+            if self._stopped:
+                return False
+        return True
 
     def _fire_first(self, now: float) -> None:
         """Send what is due, and let the actors it woke have the next turns.

@@ -1,6 +1,6 @@
 """How one supervised child is made: its factory is called beside the carrier, then it begins.
 
-A place gets what its factory returned: a handler goes to the actor that is at rest there, or
+A seat gets what its factory returned: a handler goes to the actor that is at rest there, or
 to a new one; a pid takes the place itself. What comes too late, because the child has left or
 its round has begun anew meanwhile, is discarded. In the hub only.
 """
@@ -16,7 +16,7 @@ from iris.core.mailbox import CLOSED
 from iris.core.messages import Ending, ExitReason
 from iris.core.renewal import Renewal
 from iris.core.restart import Restart
-from iris.core.supervision import Child, Group, Groups, Phase, fill, places_of, vacate
+from iris.core.supervision import Child, Group, Groups, Phase, fill, seats_of, vacate
 from iris.core.table import Table
 from iris.errors import BadInput, IrisError
 from iris.run.events import Events
@@ -115,7 +115,7 @@ class ChildStarts:
             self.failed(child, error)
 
     def _put_in(self, child: Child, value: Any) -> bool:
-        """Give the place to what its factory made; False when its actor is being stopped."""
+        """Give the seat to what its factory made; False when its actor is being stopped."""
         spec, group = child.make, child.group
         assert group is not None
         if not isinstance(spec, ChildSpec):
@@ -136,7 +136,7 @@ class ChildStarts:
         return True
 
     def _born(self, child: Child, cell: ActorCell, spec: ChildSpec) -> None:
-        """Under the table lock: an actor fills the place from now on."""
+        """Under the table lock: an actor fills the seat from now on."""
         fill(child, cell)
         child.phase = Phase.UP
         if child.restart is not Restart.TEMPORARY:
@@ -152,9 +152,9 @@ class ChildStarts:
         cell = self._table.get(pid)
         if cell is None or cell.admission is CLOSED:
             raise BadInput(f"{what}, which names no living actor of this runtime")
-        for other in places_of(cell):
+        for other in seats_of(cell):
             if other.group is group and other.order > child.asked_at:
-                # The factory has put it on this list by itself; it keeps the older place.
+                # The factory has put it on this list by itself; it keeps the older seat.
                 group.strike(other)
                 child.make = other.make or child.make
             elif other.make is not None:
@@ -193,7 +193,7 @@ class ChildStarts:
         self.start_group(group, done)
 
     def _take_out(self, child: Child, previous: int) -> None:
-        """What was just put into the place has failed to start."""
+        """What was just put into the seat has failed to start."""
         with self._lock:
             vacate(child)
             child.pid = previous
@@ -203,7 +203,7 @@ class ChildStarts:
         """What a factory has made is not wanted any more."""
         if not isinstance(child.make, ChildSpec) and type(value) is int:
             cell = self._table.get(value)
-            if cell is not None and not places_of(cell):
+            if cell is not None and not seats_of(cell):
                 self._lifecycle.request_stop(cell, Ending(ExitReason.KILLED, cell.pid))
 
 

@@ -1,7 +1,8 @@
 """Factories of supervised children: called beside the carrier, because they may block.
 
-They run on a few worker threads that exist only while there is something to call. A factory
-that never returns holds one of them; the calls of others go on while threads are left.
+They run on worker threads that exist only while there is something to call. One thread is enough
+as long as factories return: more of them would only contend with the carrier for the GIL. When
+none has returned for a moment, they block, and one thread more is started, up to a limit.
 """
 
 from __future__ import annotations
@@ -9,22 +10,33 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from iris.config import FACTORY_THREADS_MAX
+from iris.run.carrier import Carrier
 from iris.run.crew import Crew, Worker, Workshop
+
+PATIENCE_S = 0.01
+"""No factory has returned for so long while others wait: then they block, rather than compute."""
 
 Told = Callable[[Any, Any], None]
 """Called with (error, value): what the factory raised, or None and what it returned."""
 
 
 class Factories:
-    """The calls of factories of one runtime. From any thread; nothing blocks."""
+    """The calls of factories of one runtime. In the hub, but for `_Call`."""
 
-    __slots__ = ("_crew", "_open", "_shop")
+    __slots__ = ("_carrier", "_crew", "_lock", "_open", "_returned", "_threads", "_watching")
 
-    def __init__(self, shop: Workshop) -> None:
-        self._shop = shop
+    def __init__(self, shop: Workshop, carrier: Carrier) -> None:
+        self._carrier = carrier
         self._crew = Crew(shop)
+        self._lock = shop.lock
+        # Guards the numbers below.
         self._open = 0
-        # Calls that were asked for and have not returned. Under the lock of the workshop.
+        # Calls that were asked for and have not returned.
+        self._returned = 0
+        self._threads = 0
+        # How many the crew is to have.
+        self._watching = False
+        # Hub only: whether it will look at whether they return.
 
     def call(self, factory: Callable[[], Any], told: Told) -> None:
         """Have `factory()` called soon, and `told` with what came of it, on the same thread.
@@ -32,22 +44,41 @@ class Factories:
         Raises:
             RuntimeError: the process can start no thread, and there is none.
         """
-        with self._shop.lock:
-            self._resize(1)
+        with self._lock:
+            if not self._threads:
+                self._crew.resize(1)
+                self._threads = 1
+            self._open += 1
         self._crew.put(_Call(self, factory, told))
+        if not self._watching:
+            self._watch()
 
-    def done(self) -> None:
-        """A call has returned."""
-        with self._shop.lock:
-            self._resize(-1)
+    def _watch(self) -> None:
+        """Look again after a while, as long as calls wait that a thread more would help."""
+        before = self._returned
 
-    def _resize(self, more: int) -> None:
-        self._open += more
-        try:
-            self._crew.resize(min(self._open, FACTORY_THREADS_MAX))
-        except BaseException:
-            self._open -= more
-            raise
+        def look() -> None:
+            with self._lock:
+                if before == self._returned and self._is_short():
+                    self._threads += 1
+                    self._crew.resize(self._threads)
+            self._watch()
+
+        self._watching = self._is_short()
+        if self._watching:
+            self._carrier.later(PATIENCE_S, look)
+
+    def _is_short(self) -> bool:
+        return self._threads < min(self._open, FACTORY_THREADS_MAX)
+
+    def returned(self) -> None:
+        """A call has returned. From its thread."""
+        with self._lock:
+            self._open -= 1
+            self._returned += 1
+            if not self._open:
+                self._threads = 0
+                self._crew.resize(0)
 
 
 class _Call:
@@ -72,4 +103,4 @@ class _Call:
         try:
             self._told(error, value)
         finally:
-            self._factories.done()
+            self._factories.returned()

@@ -463,7 +463,7 @@ class Lifecycle:
             parent = None if cell.ties is None else cell.ties.parent
             # Those who are told of each child: the parent, and observers of its supervisors.
             told = dict.fromkeys([] if parent is None else [parent])
-            if cell.ties is not None and cell.ties.places:
+            if cell.ties is not None and cell.ties.seats:
                 told.update(dict.fromkeys(self.observers(cell)))
         for monitor in monitors:
             self._delivery.system(monitor.watcher, system_message(SystemType.DOWN, cell, ending))

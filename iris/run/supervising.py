@@ -24,7 +24,7 @@ from iris.core.supervision import (
     Phase,
     PidFactory,
     fill,
-    places_of,
+    seats_of,
 )
 from iris.core.table import Table
 from iris.errors import ActorDead, ActorError, BadInput, StartFailed
@@ -44,7 +44,7 @@ class ChildInfo(NamedTuple):
     """What it is called."""
 
     pid: Optional[int]
-    """The actor, None while nobody fills the place."""
+    """The actor, None while nobody fills the seat."""
 
     state: str
     """`up`, `ending`, `at rest`, `making` (its factory is at work) or `down`."""
@@ -124,7 +124,7 @@ class Supervising:
             if group is None:
                 raise _no_supervisor(key)
             known = None
-            for child in places_of(cell):
+            for child in seats_of(cell):
                 if child.group is group:
                     known = child
                 elif child.make is not None and factory is not None:
@@ -156,7 +156,7 @@ class Supervising:
         check_pid(pid)
         with self._lock:
             cell = self._table.get(pid)
-            children = [] if cell is None else places_of(cell)
+            children = [] if cell is None else seats_of(cell)
             waiting = self._groups.waiting.pop(pid, None)
             if waiting is not None:
                 children.append(waiting)
@@ -319,7 +319,7 @@ class Supervising:
                 above = None if above.ties is None else above.ties.parent
             if group.over or group.cell.admission is CLOSED:
                 raise ActorDead(f"supervisor {group.cell.pid} has ended or is ending")
-            if any(child.group is group for child in places_of(cell)):
+            if any(child.group is group for child in seats_of(cell)):
                 raise BadInput(f"supervisor {group.cell.pid} has actor {pid} as a child already")
             self._enter(group, cell, wanted)
 

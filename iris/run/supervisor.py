@@ -15,7 +15,7 @@ from iris.core.cell import DEAD, ActorCell
 from iris.core.links import children_of
 from iris.core.messages import Ending, ExitReason, PySystemMessage, SystemType
 from iris.core.restart import Restart, Strategy, affected, backoff_s
-from iris.core.supervision import Child, ChildReport, Group, Groups, Phase, fill, places_of, vacate
+from iris.core.supervision import Child, ChildReport, Group, Groups, Phase, fill, seats_of, vacate
 from iris.core.table import Table
 from iris.errors import IrisError, RuntimeClosed
 from iris.observe.hooks import Hooks
@@ -75,10 +75,10 @@ class Authority:
     # -- from any thread -----------------------------------------------------------------------
 
     def ended(self, cell: ActorCell, ending: Ending) -> None:
-        """Step 7 of an end: an actor leaves the places that it filled."""
+        """Step 7 of an end: an actor leaves the seats that it filled."""
         with self._lock:
-            places = places_of(cell)
-            for child in places:
+            seats = seats_of(cell)
+            for child in seats:
                 vacate(child)
                 if child.is_watched and child.strategy is Strategy.ONE:
                     # Nobody has to do anything.
@@ -86,14 +86,14 @@ class Authority:
                     child.group.strike(child)
                 elif child.group is not None and child.group.cell is None:
                     self._groups.waiting[cell.pid] = child
-        for child in places:
+        for child in seats:
             if child.group is not None:
                 self._put(lambda child=child: self._ended(child, ending))  # type: ignore[misc]
 
     def observers(self, cell: ActorCell) -> list[ActorCell]:
         """Who is told of the end of this actor, and of its swaps. Under the table lock."""
         observers = []
-        for child in places_of(cell):
+        for child in seats_of(cell):
             pid = 0 if child.group is None else child.group.observer
             observer = self._table.get(pid)
             if observer is not None and observer is not cell:
@@ -111,7 +111,7 @@ class Authority:
             self._delivery.system(observer, news)
 
     def rested(self, child: Child, cell: ActorCell) -> None:
-        """The actor in this place has come to rest and can be given a new handler."""
+        """The actor in this seat has come to rest and can be given a new handler."""
         self._put(lambda: self._rested(child, cell))
 
     def ends_children(self, cell: ActorCell) -> bool:
@@ -144,7 +144,7 @@ class Authority:
         self._put(remove)
 
     def struck(self, child: Child, cell: Optional[ActorCell]) -> None:
-        """A child was struck off; `cell` is the actor that was in its place."""
+        """A child was struck off; `cell` is the actor that was in its seat."""
         self._put(lambda: self._struck(child, cell))
 
     # -- what has happened ---------------------------------------------------------------------

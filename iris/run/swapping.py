@@ -171,7 +171,7 @@ class Swapping:
             history.current = version
             if cell.spec.kind != "pull":
                 cell.handler = version.handler
-            if cell.ties is not None and cell.ties.places:
+            if cell.ties is not None and cell.ties.seats:
                 self.on_swap(cell, version.version)
         return version
 

@@ -32,6 +32,9 @@ from .enumeration import WAIT, Choice, Cut, Fault, Process, Setup, Shared, State
     SLEEPING,  # carrier.sleeping
     WOKEN,  # a hub.wake() on which the hub has not acted
     LOCK,  # whether the table lock is held
+    STAGE,  # renewal.stage
+    RESTARTS,  # how often the actor began to restart
+    TOLD,  # how often `rested` was called
     ACCEPTED,  # the bits of the messages with this fate, as the next and HANDLED
     EXPIRED,
     # From here on: the carrier's thread only.
@@ -45,9 +48,11 @@ from .enumeration import WAIT, Choice, Cut, Fault, Process, Setup, Shared, State
     HANDLED,
     VERSION,  # how many swaps took effect
     PLACES,
-) = range(26)
+) = range(29)
 
-ALIVE, STOPPING, DEAD = "alive", "stopping", "dead"
+ALIVE, RESTARTING, STOPPING, DEAD = "alive", "restarting", "stopping", "dead"
+LIVING = (ALIVE, RESTARTING)
+AWAKE, LEAVING, WAITING, RESTED = range(4)
 SWAP, END, SYSTEM = 1001, 1002, 1003
 # Two markers and the system message; messages have the numbers from 0 on.
 RAISED = -1
@@ -61,7 +66,8 @@ class Scenario:
     processes: str
     """A word for each process, in it a letter for each operation: m sends a message, c sends
     one and may be cut short by a signal handler, x swaps, e puts an end marker, d the same and
-    closes the mailbox, s sends a system message, q stops the actor, p posts a call."""
+    closes the mailbox, s sends a system message, q stops the actor, p posts a call, o tells it to
+    restart, u resumes it if it finds it at rest."""
 
     budget: int = 1
     blocks: bool = False
@@ -69,6 +75,9 @@ class Scenario:
 
     raises: bool = False
     """Handlers may raise."""
+
+    restarts: bool = False
+    """The actor restarts in place when its handler raises."""
 
     slices: bool = False
     """The slice may be over, and a turn cut, at each look at the clock."""
@@ -81,7 +90,7 @@ class Scenario:
 
     def __str__(self) -> str:
         words = [self.processes, self.budget > 1 and f"budget {self.budget}", self.full]
-        words += [word for word in ("blocks", "raises", "slices") if getattr(self, word)]
+        words += [word for word in ("blocks", "raises", "restarts", "slices") if getattr(self, word)]
         return ", ".join(str(word) for word in words if word)
 
 
@@ -109,6 +118,8 @@ class Messages:
             raise Fault("two handlers at a time")
         if s[LIFE] == DEAD:
             raise Fault("handled after the end")
+        if s[STAGE] != AWAKE:
+            raise Fault("handled at rest")
         s[HANDLING] = item + 1
         if item == SYSTEM:
             return
@@ -133,10 +144,19 @@ class Messages:
 
 def check_end(s: State, all_over: bool) -> None:
     """Nothing can happen any more: that has to be a good end."""
+    # Whoever waits for room waits on while the actor is at rest.
+    all_over = all_over or (s[LIFE] == RESTARTING and s[TICKETS] != ())
     if not all_over or s[ACTIVE] or s[HANDLING] or s[LOCK]:
         raise Fault("deadlock")
     if s[QUEUE] or s[CALLS]:
         raise Fault("lost wake-up")
+    if s[LIFE] == RESTARTING:
+        # Nobody resumes it: its queue waits, and that is good.
+        if s[STAGE] != RESTED:
+            raise Fault("never at rest")
+        if not s[SLEEPING]:
+            raise Fault("deaf to whoever sends next")
+        return
     if s[ACCEPTED] != s[HANDLED] | s[EXPIRED] or s[LANE] or s[REST]:
         raise Fault("lost message")
     if s[LIFE] != DEAD and (s[ITEMS] or s[MARKS]):
@@ -185,7 +205,10 @@ class Model:
             elif letter in "xed":
                 yield from self.mark(SWAP if letter == "x" else END, letter == "d")
             else:
-                yield from {"s": self.system, "q": self.request_stop, "p": self.post}[letter]()
+                yield from {
+                    "s": self.system, "q": self.request_stop, "p": self.post, "o": self.order,
+                    "u": self.resume,
+                }[letter]()  # fmt: skip
             place += 1
 
     def send(self, number: int, cut: bool) -> Process:
@@ -253,7 +276,7 @@ class Model:
         return "accepted"
 
     def mark(self, marker: int, shut: bool) -> Process:
-        alive = (yield acquire) == ALIVE
+        alive = (yield acquire) in LIVING
         if alive:
             if self.broken != "marks are raised behind the marker":
                 yield partial(add, MARKS, 1)
@@ -272,7 +295,7 @@ class Model:
             yield from self.poke()
 
     def system(self) -> Process:
-        alive = (yield acquire) == ALIVE
+        alive = (yield acquire) in LIVING
         if alive:
             yield partial(add, ITEMS, 1)
             yield SPECIAL, True
@@ -281,7 +304,7 @@ class Model:
             yield from self.poke()
 
     def request_stop(self) -> Process:
-        alive = (yield acquire) == ALIVE
+        alive = (yield acquire) in LIVING
         if alive:
             yield from self.make_stopping()
         yield LOCK, False
@@ -296,6 +319,30 @@ class Model:
         if self.broken != "special is set before the state":
             yield SPECIAL, True
         yield close_bound
+
+    def order(self) -> Process:
+        alive = (yield acquire) == ALIVE
+        if alive:
+            yield from self.begin_restart()
+        yield LOCK, False
+        if alive and self.broken != "an order wakes nobody":
+            yield from self.insist()
+
+    def begin_restart(self) -> Process:
+        yield restart
+        yield SPECIAL, True
+
+    def resume(self) -> Process:
+        """What a supervisor does that was told of the rest; at any time, or never."""
+        if not (yield Choice(lambda s: (True, False) if s[STAGE] == RESTED else (False,))):
+            return
+        resting = (yield acquire) == RESTARTING
+        if resting:
+            yield STAGE, AWAKE
+            yield LIFE, ALIVE
+        yield LOCK, False
+        if resting and self.broken != "a resume wakes nobody":
+            yield from self.insist()
 
     def post(self) -> Process:
         yield partial(add, CALLS, 1)
@@ -348,7 +395,7 @@ class Model:
             if (yield from self.is_simple()):
                 yield RUNNING, True
                 if (yield from self.handle(me, (yield pop_lane))):
-                    yield from self.finish()
+                    yield from self.fail()
             elif self.broken == "the dead have turns" or (yield LIFE) != DEAD:
                 yield RUNNING, True
                 yield from self.long_turn(me)
@@ -371,9 +418,9 @@ class Model:
         return not (yield REST) and not self.scenario.full and not (yield SHUT)
 
     def end_turn(self) -> Process:
-        if (yield LIFE) == DEAD and self.broken != "the dead are not buried":
-            yield from self.bury()
-        elif (yield LANE) or (yield self.see_rest) or (yield SPECIAL):
+        if (yield LIFE) != ALIVE and (yield from self.leave()):
+            return
+        if (yield LANE) or (yield self.see_rest) or (yield SPECIAL):
             yield enqueue
         else:
             yield READY, False
@@ -382,6 +429,37 @@ class Model:
             if ((yield LANE) or (yield self.see_special)) and not (yield READY):
                 yield READY, True
                 yield enqueue
+
+    def leave(self) -> Process:
+        if (yield LIFE) == DEAD and self.broken != "the dead are not buried":
+            yield from self.bury()
+            return True
+        if self.broken == "nobody is left at rest":
+            return False
+        return (yield LIFE) == RESTARTING and (yield from self.park())
+
+    def park(self) -> Process:
+        if (yield acquire) != RESTARTING:
+            yield LOCK, False
+            return False
+        if (yield STAGE) in (WAITING, RESTED) and self.broken != "each visit tells of the rest":
+            yield LOCK, False
+            return True
+        yield STAGE, LEAVING
+        yield LOCK, False
+        if (yield acquire) != RESTARTING:
+            yield STAGE, AWAKE
+            yield LOCK, False
+            return False
+        yield READY, True
+        yield SPECIAL, True
+        yield STAGE, WAITING
+        yield LOCK, False
+        # The children; it has none.
+        if (yield acquire) == RESTARTING:
+            yield tell_rest
+        yield LOCK, False
+        return True
 
     @own
     def see_rest(self, s: Shared) -> bool:
@@ -418,7 +496,7 @@ class Model:
             else:
                 started = yield from self.plain_stride(me, size)
             if started == RAISED:
-                yield from self.finish()
+                yield from self.fail()
                 return
             left -= started
             marks = size = started = 0
@@ -457,7 +535,7 @@ class Model:
         return RAISED if raised else started
 
     def mark_ended(self) -> Process:
-        if (yield acquire) == ALIVE:
+        if (yield acquire) in LIVING:
             yield from self.make_stopping()
         yield LOCK, False
 
@@ -474,8 +552,7 @@ class Model:
         late = self.broken == "special is cleared behind the look"
         if not late:
             yield SPECIAL, False
-        if (yield LIFE) != ALIVE:
-            yield from self.finish()
+        if (yield LIFE) != ALIVE and (yield from self.is_over()):
             return True
         if (yield MARKS):
             yield SPECIAL, True
@@ -483,8 +560,10 @@ class Model:
         while items:
             items -= 1
             yield partial(add, ITEMS, -1)
-            if (yield from self.handle(me, SYSTEM)) or (yield LIFE) != ALIVE:
-                yield from self.finish()
+            if (yield from self.handle(me, SYSTEM)):
+                yield from self.fail()
+                return True
+            if (yield LIFE) != ALIVE and (yield from self.is_over()):
                 return True
         if (yield ITEMS):
             yield SPECIAL, True
@@ -492,7 +571,30 @@ class Model:
             yield SPECIAL, False
         return False
 
+    def is_over(self) -> Process:
+        life = yield LIFE
+        if life == ALIVE:
+            return False
+        if life == RESTARTING:
+            if self.broken != "special is not set again":
+                yield SPECIAL, True
+        else:
+            yield from self.finish()
+        return True
+
     # -- the end ---------------------------------------------------------------------------------
+
+    def fail(self) -> Process:
+        """A handler raised."""
+        if self.scenario.restarts:
+            life = yield acquire
+            if life == ALIVE:
+                yield from self.begin_restart()
+            yield LOCK, False
+            if life in LIVING:
+                return
+            life = None
+        yield from self.finish()
 
     def finish(self) -> Process:
         yield acquire
@@ -533,6 +635,19 @@ def append(marker: int, s: Shared) -> None:
 
 def enqueue(s: Shared) -> None:
     s[QUEUE] += 1
+
+
+def restart(s: Shared) -> None:
+    s[LIFE] = RESTARTING
+    s[RESTARTS] += 1
+
+
+def tell_rest(s: Shared) -> None:
+    """`go_on`: the step from WAITING, under the table lock; and the call of `rested`."""
+    s[STAGE] = RESTED
+    s[TOLD] += 1
+    if s[TOLD] > s[RESTARTS]:
+        raise Fault("told of the rest twice")
 
 
 def add(place: int, amount: int, s: Shared) -> None:

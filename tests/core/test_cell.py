@@ -22,8 +22,12 @@ MOVES = {
     ("STARTING", "STARTED"): "ALIVE",
     ("STARTING", "STOP"): "STOPPING",
     ("STARTING", "FINISH"): "DEAD",
+    ("ALIVE", "RESTART"): "RESTARTING",
     ("ALIVE", "STOP"): "STOPPING",
     ("ALIVE", "FINISH"): "DEAD",
+    ("RESTARTING", "RESTARTED"): "ALIVE",
+    ("RESTARTING", "STOP"): "STOPPING",
+    ("RESTARTING", "FINISH"): "DEAD",
     ("STOPPING", "FINISH"): "DEAD",
 }
 

@@ -181,8 +181,8 @@ def test_ties_that_bind_are_kept_each_kind_of_them() -> None:
         ("parent", a_cell(2)), ("children", {2: a_cell(2)}), ("links", {2: a_cell(2)}),
         ("watched_by", {1: None}), ("watching", {1: None}), ("names", {"n": None}),
         ("paths", {"/p": None}), ("timers", {1: None}), ("joiners", [print]),
-        ("supervisors", {"": None}), ("kept", []), ("ending", object()),
-        ("pending_end", object()),
+        ("seats", [object()]), ("charge", object()), ("renewal", object()), ("kept", []),
+        ("ending", object()), ("pending_end", object()),
     ):  # fmt: skip
         cell = a_cell(1)
         setattr(ties_of(cell), field, value)
@@ -202,6 +202,6 @@ def test_an_ending_actor_keeps_its_ties_for_its_end() -> None:
 def test_loosening_names_every_field_of_the_ties() -> None:
     named = {
         "parent", "children", "links", "watched_by", "watching", "names", "paths", "timers",
-        "joiners", "supervisors", "kept", "ending", "pending_end",
+        "joiners", "seats", "charge", "renewal", "kept", "ending", "pending_end",
     }  # fmt: skip
     assert named == set(Ties.__slots__)

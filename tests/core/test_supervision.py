@@ -1,11 +1,11 @@
-"""Who fills which place under which supervisor."""
+"""Who fills which seat under which supervisor."""
 
 from __future__ import annotations
 
 from iris.core.cell import ActorCell
 from iris.core.links import ties_of
 from iris.core.restart import Restart, Strategy
-from iris.core.supervision import GLOBAL, Child, Group, Groups, fill, places_of, vacate
+from iris.core.supervision import GLOBAL, Child, Group, Groups, fill, seats_of, vacate
 
 from .cells import a_cell
 
@@ -53,11 +53,11 @@ def test_whoever_replaces_an_actor_has_its_place_in_the_order() -> None:
 def test_an_actor_knows_the_places_that_it_fills() -> None:
     cell, groups = a_cell(1), (Group("/a"), Group("/b"))
     children = [enter(group, cell) for group in groups]
-    assert places_of(cell) == children
+    assert seats_of(cell) == children
     groups[0].strike(children[0])
-    assert places_of(cell) == children[1:]
+    assert seats_of(cell) == children[1:]
     assert (groups[0].pids(), groups[1].pids()) == ([], [1])
-    assert places_of(a_cell(2)) == []
+    assert seats_of(a_cell(2)) == []
 
 
 def test_an_actor_that_fills_no_place_any_more_has_no_ties() -> None:

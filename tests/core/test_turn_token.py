@@ -38,6 +38,13 @@ SCENARIOS = [
     Scenario("o m"),
     Scenario("om m"),
     Scenario("o q"),
+    # With restarts.
+    Scenario("m u", raises=True, restarts=True),
+    Scenario("mr u", workers=1),
+    Scenario("r u m", workers=1),
+    Scenario("r u q", workers=1),
+    Scenario("mru", raises=True, restarts=True),
+    Scenario("o r"),
     # With a pool that becomes smaller.
     Scenario("m w"),
     Scenario("q w"),
@@ -56,6 +63,11 @@ LARGER = [
     Scenario("c q"),
     Scenario("o q m"),
     Scenario("mm w"),
+    Scenario("cmr"),
+    Scenario("m r u"),
+    Scenario("o r u"),
+    Scenario("mr u"),
+    Scenario("mm u q", workers=1, raises=True, restarts=True),
 ]
 
 # What does not hold any more, a small scenario in which that matters, and what then happens.
@@ -71,16 +83,23 @@ MUTANTS = [
     ("a cut send is not repaired", Scenario("c", workers=1), "lost message"),
     ("whoever wakes a sleeper takes it off the list", Scenario("c", workers=1), "lost wake-up"),
     ("wake-ups are not passed on", Scenario("o m"), "lost wake-up"),
+    ("who is at rest is visited", Scenario("r", workers=1), "busy for ever"),
+    ("who restarts is at rest", Scenario("mr"), "never at rest"),
     ("whoever goes passes nothing on", Scenario("m w"), "lost wake-up"),
     ("nobody is told to go", Scenario("w"), "a worker stays"),
+]
+
+# The same where all states are too many to be visited each time: LARGER has the scenario.
+MUTANTS_IN_LARGER = [
+    ("left after the turn was let go", Scenario("cmr"), "handled at rest"),
 ]
 
 # Fingerprints of the functions that were modelled, their comments and docstrings left out.
 MODELLED = {
     "iris.run.blocking:BlockingRunner._depart": "3385fb29",
-    "iris.run.blocking:BlockingRunner._run_turn": "288e8cb7",
+    "iris.run.blocking:BlockingRunner._run_turn": "a0f34c2c",
     "iris.run.blocking:BlockingRunner.signal": "2e3156a1",
-    "iris.run.blocking:BlockingRunner.visit": "83313a86",
+    "iris.run.blocking:BlockingRunner.visit": "b9d46c88",
     "iris.run.crew:Crew._let_go": "a6d2f98f",
     "iris.run.crew:Crew._wake_one": "b27b6634",
     "iris.run.crew:Crew.next_job": "621cc076",
@@ -130,6 +149,14 @@ def test_rest_can_be_reached_from_every_state(scenario: Scenario) -> None:
 def test_each_line_of_the_protocol_is_needed(broken: str, scenario: Scenario, fault: str) -> None:
     assert fault_of(scenario, STATES_MAX, progress=True) is None
     assert fault_of(replace(scenario, broken=broken), STATES_MAX, progress=True) == fault
+
+
+@pytest.mark.parametrize(("broken", "scenario", "fault"), MUTANTS_IN_LARGER)
+def test_a_line_is_needed_in_a_larger_scenario(
+    broken: str, scenario: Scenario, fault: str
+) -> None:
+    assert scenario in LARGER
+    assert fault_of(replace(scenario, broken=broken), STATES_MAX) == fault
 
 
 @pytest.mark.parametrize("path", MODELLED)

@@ -23,6 +23,7 @@ from .enumeration import WAIT, Choice, Cut, Fault, Process, Setup, Shared, State
     LIFE,  # cell.state
     TURN,  # whether somebody holds the token
     GONE,  # runner._gone
+    RESTED,  # whether its owner has left it for a rest: renewal.stage
     JOBS,  # the queue of the crew: "cell" or "other"
     IDLE,  # the list of sleepers
     WOKEN,  # whose beds remember a wake-up
@@ -34,9 +35,9 @@ from .enumeration import WAIT, Choice, Cut, Fault, Process, Setup, Shared, State
     EXPIRED,
     DONE,  # how many of those who are no workers have done all they wanted
     PLACES,
-) = range(19)
+) = range(20)
 
-ALIVE, STOPPING, DEAD = "alive", "stopping", "dead"
+ALIVE, RESTARTING, STOPPING, DEAD = "alive", "restarting", "stopping", "dead"
 EITHER = Choice(lambda s: (False, True))
 
 
@@ -47,12 +48,16 @@ class Scenario:
     processes: str
     """A word for each process, in it a letter for each operation: m sends a message, c sends
     one and may be cut short by a signal handler, q stops the actor, o queues the job of
-    another actor, which then blocks, w lets one worker go."""
+    another actor, which then blocks, w lets one worker go, r tells the actor to restart, u
+    resumes it if it finds it at rest."""
 
     workers: int = 2
     budget: int = 1
     raises: bool = False
     """The handler may raise."""
+
+    restarts: bool = False
+    """The actor restarts in place then."""
 
     broken: str = ""
     """What of the protocol does not hold."""
@@ -60,7 +65,8 @@ class Scenario:
     def __str__(self) -> str:
         words = [self.processes, f"{self.workers} workers"]
         words += [f"budget {self.budget}"] if self.budget > 1 else []
-        return ", ".join(words + ["raises"] * self.raises)
+        words += ["raises"] * self.raises + ["restarts"] * self.restarts
+        return ", ".join(words)
 
 
 def setup(scenario: Scenario) -> Setup:
@@ -106,6 +112,11 @@ class Model:
         if s[WANTED] and [job for job in s[JOBS] if job == "other" or not s[GONE]]:
             # An entry of an actor that has gone means nothing.
             raise Fault("lost wake-up")
+        if s[LIFE] == RESTARTING:
+            # Nobody resumes it: its queue waits, and that is good.
+            if not s[RESTED]:
+                raise Fault("never at rest")
+            return
         if s[ACCEPTED] != s[HANDLED] | s[EXPIRED] or s[LANE] or s[REST]:
             raise Fault("lost message")
         if s[LIFE] == STOPPING:
@@ -126,6 +137,10 @@ class Model:
                 yield from self.send(self.numbers[process, place], letter == "c")
             elif letter == "q":
                 yield from self.stop()
+            elif letter == "r":
+                yield from self.order()
+            elif letter == "u":
+                yield from self.resume()
             elif letter == "o":
                 yield from self.put("other")
             else:
@@ -136,7 +151,7 @@ class Model:
     def send(self, number: int, cut: bool) -> Process:
         armed = cut
         try:
-            if (yield LIFE) != ALIVE:
+            if (yield LIFE) not in (ALIVE, RESTARTING):
                 return
             yield partial(accept, number)
             if not (yield READY):
@@ -148,8 +163,20 @@ class Model:
                 yield READY, True
                 yield from self.signal()
 
+    def order(self) -> Process:
+        if (yield partial(change_life, (ALIVE,), RESTARTING)):
+            yield SPECIAL, True
+            yield READY, True
+            yield from self.signal()
+
+    def resume(self) -> Process:
+        """What a supervisor does that was told of the rest; at any time, or never."""
+        if (yield Choice(lambda s: (True, False) if s[RESTED] else (False,))) and (yield awake):
+            yield READY, True
+            yield from self.signal()
+
     def stop(self) -> Process:
-        if (yield partial(change_life, (ALIVE,), STOPPING)):
+        if (yield partial(change_life, (ALIVE, RESTARTING), STOPPING)):
             yield SPECIAL, True
             yield READY, True
             yield from self.signal()
@@ -215,6 +242,7 @@ class Model:
     def block(self, s: Shared) -> Any:
         """Another actor's handler: it goes on when nobody needs its worker any more."""
         rest = s[ACCEPTED] == s[HANDLED] | s[EXPIRED] and s[LIFE] != STOPPING
+        rest = s[RESTED] if s[LIFE] == RESTARTING else rest
         return None if rest and s[DONE] == len(self.words) else WAIT
 
     def visit(self) -> Process:
@@ -237,16 +265,27 @@ class Model:
                 yield partial(enqueue, "cell")
             return
         yield TURN, False
+        if self.broken == "left after the turn was let go":
+            yield from self.leave()
         yield from self.come_to_rest()
 
     def come_to_rest(self) -> Process:
-        if (yield GONE):
+        if (yield GONE) or (yield from self.is_parked()):
             return
         if self.broken != "one look is enough" and (yield from self.is_left()):
             yield partial(enqueue, "cell")
             return
         yield READY, False
         yield from self.look_again()
+
+    def is_parked(self) -> Process:
+        if self.broken == "who is at rest is visited" or (yield LIFE) != RESTARTING:
+            return False
+        return self.broken == "who restarts is at rest" or (yield RESTED)
+
+    def leave(self) -> Process:
+        if (yield LIFE) == RESTARTING:
+            yield park
 
     def is_left(self) -> Process:
         return (yield LANE) or (yield REST) or (yield SPECIAL)
@@ -268,15 +307,22 @@ class Model:
             yield GONE, True
             if self.broken != "no look after having gone":
                 yield from self.bury()
+        elif self.broken != "left after the turn was let go":
+            yield from self.leave()
 
     def long_turn(self) -> Process:
         left = self.scenario.budget
         while left > 0:
             if (yield SPECIAL):
                 yield SPECIAL, False
-                if (yield LIFE) != ALIVE:
+                life = yield LIFE
+                if life == RESTARTING:
+                    yield SPECIAL, True
+                    return
+                if life != ALIVE:
                     yield from self.finish()
                     return
+                life = None
             if not (yield REST):
                 size = yield copy_lane
                 if not size:
@@ -286,7 +332,7 @@ class Model:
             raised = self.scenario.raises and (yield EITHER)
             yield HANDLING, 0
             if raised:
-                yield from self.finish()
+                yield from self.fail()
                 return
             left -= 1
 
@@ -305,11 +351,21 @@ class Model:
             raise Fault("out of order")
         if s[LIFE] == DEAD:
             raise Fault("handled after the end")
+        if s[RESTED]:
+            raise Fault("handled at rest")
         s[HANDLING] = item + 1
         s[HANDLED] |= 1 << item
 
+    def fail(self) -> Process:
+        if not self.scenario.restarts:
+            yield from self.finish()
+        elif (yield partial(change_life, (ALIVE,), RESTARTING)):
+            yield SPECIAL, True
+        elif (yield LIFE) != RESTARTING:
+            yield from self.finish()
+
     def finish(self) -> Process:
-        if (yield partial(change_life, (ALIVE, STOPPING), DEAD)):
+        if (yield partial(change_life, (ALIVE, RESTARTING, STOPPING), DEAD)):
             yield partial(expire_rest)
             size = yield copy_lane
             yield partial(cut_lane, size)
@@ -344,6 +400,22 @@ def change_life(before: tuple[str, ...], after: str, s: Shared) -> bool:
     if s[LIFE] not in before:
         return False
     s[LIFE] = after
+    return True
+
+
+def park(s: Shared) -> None:
+    """Under the table lock; it has no children."""
+    if s[LIFE] == RESTARTING:
+        if s[HANDLING]:
+            raise Fault("told of a rest while the handler runs")
+        s[RESTED] = s[READY] = s[SPECIAL] = True
+
+
+def awake(s: Shared) -> bool:
+    """Under the table lock."""
+    if s[LIFE] != RESTARTING or not s[RESTED]:
+        return False
+    s[RESTED], s[LIFE] = False, ALIVE
     return True
 
 
