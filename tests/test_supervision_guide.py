@@ -324,16 +324,25 @@ def it_fails_too_often(kind: str) -> str:
     return "-" if case.begun == 1 else word
 
 
-def its_time_is_over(kind: str) -> str:
-    case = (
-        Case(kind, "restartall", shutdown_timeout_s=1.0)
-        if kind in BY_SPEC
-        else Case(kind, "restartall")
-    )
+def its_time_is_over(kind: str, release_gil: bool = False) -> str:
+    options = {"shutdown_timeout_s": 1.0, "release_gil": release_gil} if kind in BY_SPEC else {}
+    case = Case(kind, "restartall", **options)
+    if release_gil and kind not in BY_SPEC:
+        case.rt.unsupervise(case.pid)
+        case.pid = case.rt.spawn(case.handle, release_gil=True)
+        case.enlist(case.pid)
+    orphans: list[int] = []
+    case.rt.add_hook("orphan", orphans.append)
     case.send("sleep")
     case.rt.advance(0.5)
     case.rt.send(case.sibling, "fail")
-    return case.word()
+    word = case.word()
+    assert orphans == ([case.pid] if release_gil and kind != "watched" else [])
+    return word
+
+
+def it_cannot_be_interrupted(kind: str) -> str:
+    return its_time_is_over(kind, release_gil=True)
 
 
 def the_runtime_shuts_down(kind: str) -> str:
@@ -361,7 +370,8 @@ EVENTS: dict[str, tuple[Scene, ...]] = {
     "its parent ends": (its_parent_ends,),
     "its supervisor is stopped, ends or is removed": (its_supervisor_is_removed,),
     "a sibling fails under restartall": (a_sibling_fails,),
-    "the same, and its time to end is over": (its_time_is_over,),
+    "the same, while its handler waits for longer than it has time": (its_time_is_over,),
+    "the same, while its handler cannot be interrupted (release_gil)": (it_cannot_be_interrupted,),
     "supervisor.remove(id)": (it_is_removed,),
     "rt.unsupervise(pid)": (it_is_taken_off,),
     "rt.unsupervise(pid), and then it fails": (it_is_taken_off_and_fails,),
