@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Callable, Optional
 
-from iris.core.cell import ActorCell, State
+from iris.core.cell import ActorCell, ActorSpec, State
 from iris.core.links import ties_of
 from iris.core.renewal import Renewal
+from iris.run.pull import PullRunner
 from iris.testing import SimRuntime
 
 
@@ -50,6 +51,15 @@ class Driver:
     ) -> int:  # fmt: skip
         """A push actor that restarts in place."""
         return self.adopted(self.rt.spawn(handler, **options), drop_queue, redeliver)
+
+    def pull(
+        self, body: Callable[[Any], Any], drop_queue: bool = False, redeliver: bool = False
+    ) -> int:
+        """A pull actor that restarts in place. Its function may raise at once."""
+        spec = ActorSpec("pull", 100, True, None, True)
+        runner = PullRunner(self.system.spawning._pull)
+        born = self.born(drop_queue, redeliver)
+        return int(self.system.lifecycle.spawn_born(spec, body, runner, born))
 
     def cell(self, pid: int) -> ActorCell:
         cell: Optional[ActorCell] = self.system.table.get(pid)

@@ -501,7 +501,7 @@ def test_the_end_of_a_partner_ends_an_actor_at_rest() -> None:
 def test_a_shutdown_ends_actors_at_rest_and_restarts_nothing(kind: str) -> None:
     rt, driver = driven()
     if kind == "pull":
-        pid = driver.adopted(rt.spawn_with_mailbox(lambda mailbox: fail(mailbox.recv())))
+        pid = driver.pull(lambda mailbox: fail(mailbox.recv()))
     else:
         pid = driver.spawn(fail, release_gil=kind == "release_gil")
     rt.send(pid, b"")
