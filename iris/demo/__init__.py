@@ -1,14 +1,16 @@
-"""The demonstration behind `iris demo`: a price series streamed through a tree of actors.
+"""The demonstration behind `iris demo`: a price series streamed through supervised actors.
 
 feed      the file: is it usable, its rows as text, a row of text as a price
 figures   the numbers: means, volatility, trend (pure)
-stages    the push actors: intake, parsers, market, symbols, pool workers
+stages    the push actors: parser, market, symbols, workers
 collector the pull actor that gathers results, reports progress and writes the table
 tally     what the collector has counted (pure)
-report    the lines that are shown: progress, failures, table, accounting (pure)
+report    the lines that are shown: progress, failures, restarts, tables, accounting (pure)
 ledger    does everything add up? (pure)
 run       the wiring, the stream, the exit code
 
-The way of a row: sender thread -> intake (bounded, policy block) -> a parser of its own
--> market -> its symbol -> a worker of the pool -> collector.
+The way of a row: sender thread -> parser (bounded, policy block) -> market -> its symbol
+-> one of the workers -> collector. A supervisor has made parser, market and workers from specs.
+A row that makes no sense crashes the parser in mid-stream; it comes back with its pid and its
+queue, so that row is lost and no other.
 """

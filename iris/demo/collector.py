@@ -1,8 +1,8 @@
 """The pull actor at the end of the tree: gathers, reports progress, writes the table.
 
 It runs on a thread of its own and blocks in `recv`, so it is also the one place that
-writes on the screen while the stream runs. It hears of crashed workers because it
-monitors them: the runtime sends it a DOWN message with the reason.
+writes on the screen while the stream runs. A row that failed is reported by the parser,
+just before it crashes, and the restart by the runtime's hook.
 """
 
 from __future__ import annotations
@@ -12,19 +12,22 @@ from typing import Any, Callable, NamedTuple
 import iris
 from iris.demo import report
 from iris.demo.stages import Swapped
-from iris.demo.tally import Failure, Summary, Tally
+from iris.demo.tally import FAILURES_SHOWN_MAX, Failure, Summary, Tally
 from iris.screen import Screen
 
 
 class ProgressDue(NamedTuple):
     """Sent by the timer: say how far it is."""
 
-    intake: int
+    parser: int
     """The stage whose queue is shown."""
 
 
 class EndOfStream(NamedTuple):
-    """Sent when all is done: write the table and end."""
+    """Sent when all is done: write the tables and end."""
+
+    supervised: tuple[iris.ChildInfo, ...]
+    """What the supervisor says of its children."""
 
 
 class Collector:
@@ -41,7 +44,8 @@ class Collector:
         """The body of the actor."""
         takers: dict[type, Callable[[Any], object]] = {
             Summary: self.tally.add_summary,
-            iris.PySystemMessage: self._take_system,
+            Failure: self._take_failure,
+            iris.ChildReport: self._take_restart,
             ProgressDue: self._take_progress,
             Swapped: self._take_swapped,
             EndOfStream: self._take_end,
@@ -52,25 +56,28 @@ class Collector:
                 return  # Told to stop before the end of the stream; the one who did knows.
             takers[type(message)](message)
 
-    def _take_system(self, message: Any) -> None:
-        # Parsers that end well are monitored too; only crashes are news.
-        if message.type_name != "DOWN" or message.reason != "Panic":
-            return
-        facts = message.metadata or {}
-        error = f"{facts.get('exception_type')}: {facts.get('message')}"
-        failure = Failure(message.target_pid, str(message.reason), error)
+    def _take_failure(self, failure: Failure) -> None:
         if self.tally.add_failure(failure):
             self._screen.line(self._screen.paint(report.failure(failure), "bad"))
 
+    def _take_restart(self, restarted: iris.ChildReport) -> None:
+        if restarted.restarts <= FAILURES_SHOWN_MAX:
+            self._screen.line(report.restarted(restarted))
+
     def _take_progress(self, due: ProgressDue) -> None:
-        queued = self._rt.mailbox_size(due.intake)
+        queued = self._rt.mailbox_size(due.parser)
         self._screen.progress(report.progress(self.tally, self._rows_planned, queued))
 
     def _take_swapped(self, swapped: Swapped) -> None:
         self._screen.line(report.swapped(swapped.actors, swapped.after_rows))
 
-    def _take_end(self, _: EndOfStream) -> None:
+    def _take_end(self, end: EndOfStream) -> None:
         self._screen.line(report.progress(self.tally, self._rows_planned, None))
-        for line in report.failures_left_out(self.tally) + report.table(self.tally):
-            self._screen.line(line)
+        for lines in (
+            report.failures_left_out(self.tally),
+            report.table(self.tally),
+            report.supervised(end.supervised),
+        ):
+            for line in lines:
+                self._screen.line(line)
         self._open = False

@@ -1,8 +1,8 @@
 """Does everything add up? Counts from independent places, compared. Pure.
 
-The sender counts the rows it read, the collector what came out, the runtime the fate of
-each message on both sides of every mailbox. A message that vanished makes at least one
-sum wrong.
+The sender counts the rows it read, the collector what came out, the supervisors their
+restarts, the runtime the fate of each message on both sides of every mailbox. A message that
+vanished makes at least one sum wrong, and so does a crash without a restart.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ def checks(rows_read: int, tally: Tally, stats: Mapping[str, int]) -> list[Check
         _sum("rows read", rows_read, {"summarised": tally.summarised, "failed": tally.failed}),
         _sum("rows summarised", tally.summarised, methods),
         _sum("rows failed", tally.failed, {"failed messages of the runtime": stats["failed"]}),
+        _sum("restarts", stats["restarts"], {"rows failed": tally.failed}),
         _sum("messages sent", stats["sent"], {name: stats[name] for name in SENT}),
         _sum("messages accepted", stats["accepted"], {name: stats[name] for name in ACCEPTED}),
     ]

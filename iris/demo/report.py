@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Optional
 
+from iris import ChildInfo, ChildReport
 from iris.demo.figures import EXPONENTIAL, SIMPLE
 from iris.demo.ledger import Check
 from iris.demo.tally import Failure, Line, Tally
@@ -14,7 +15,7 @@ HEADINGS = (
 )  # fmt: skip
 
 LEFT_ALIGNED = 1
-"""How many of the table's columns hold words; the others are numbers or dates."""
+"""How many columns of a table hold names; the others are numbers, dates or short words."""
 
 
 def progress(tally: Tally, rows_planned: int, queued: Optional[int]) -> str:
@@ -24,12 +25,22 @@ def progress(tally: Tally, rows_planned: int, queued: Optional[int]) -> str:
         f"{done:,} of {rows_planned:,} rows: {tally.summarised:,} summarised, "
         f"{tally.failed:,} failed, {len(tally.lines):,} symbols"
     )
-    return text if queued is None else f"{text}, {queued} at the intake"
+    return text if queued is None else f"{text}, {queued} at the parser"
 
 
 def failure(failed: Failure) -> str:
-    """A crashed worker, with what the runtime says about it."""
-    return f"actor {failed.pid} ended with {failed.reason}: {failed.error}"
+    """A row that its actor could not bear."""
+    return f"actor {failed.pid} crashes: {failed.error}"
+
+
+def restarted(by_supervisor: ChildReport) -> str:
+    """A crashed actor is back, as its supervisor reports it."""
+    pid, before = by_supervisor.pid, by_supervisor.previous_pid
+    who = f"actor {pid} goes on in place" if pid == before else f"actor {pid} replaces {before}"
+    return (
+        f"{who}: restart {by_supervisor.restarts} of the {by_supervisor.child},"
+        f" after {by_supervisor.reason}"
+    )
 
 
 def failures_left_out(tally: Tally) -> list[str]:
@@ -47,9 +58,13 @@ def table(tally: Tally) -> list[str]:
     """The result: a line a symbol, with a heading; empty when no row came through."""
     if not tally.lines:
         return []
-    rows = [HEADINGS, *(_cells(name, line) for name, line in sorted(tally.lines.items()))]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    return ["", *(_aligned(row, widths) for row in rows)]
+    return _table([HEADINGS, *(_cells(name, line) for name, line in sorted(tally.lines.items()))])
+
+
+def supervised(children: Sequence[ChildInfo]) -> list[str]:
+    """The actors under the supervisor: how often each was restarted, and how it is now."""
+    cells = [(child.id, f"{child.restarts:,}", child.state) for child in children]
+    return _table([("supervised", "restarts", "state"), *cells])
 
 
 def accounting(checks: Sequence[Check]) -> list[str]:
@@ -76,6 +91,11 @@ def _cells(name: str, line: Line) -> tuple[str, ...]:
         "-" if latest.trend is None else f"{100 * latest.trend.slope:+.2f}",
         "-" if latest.trend is None else f"{latest.trend.fit:.2f}",
     )
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ["", *(_aligned(row, widths) for row in rows)]
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:

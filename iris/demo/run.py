@@ -1,7 +1,7 @@
 """`iris demo` itself: plans the run, builds the tree, streams the rows, judges the result.
 
-The sender is the calling thread, which is a plain one. It waits whenever the intake is
-full, so the file is never read faster than the actors work.
+The sender is the calling thread, which is a plain one. It waits whenever the parser's mailbox
+is full, so the file is never read faster than the actors work, nor while one of them restarts.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Callable, NamedTuple, Optional
 
@@ -16,7 +17,7 @@ import iris
 from iris.demo import ledger, report
 from iris.demo.collector import Collector, EndOfStream, ProgressDue
 from iris.demo.feed import SHIPPED, BadFile, BadRow, Columns, RawRow, stream, survey
-from iris.demo.stages import Intake, Market, round_robin, worker
+from iris.demo.stages import EndOfRows, Market, Parser, worker
 from iris.demo.tally import Tally
 from iris.run import clock
 from iris.screen import Screen
@@ -24,10 +25,16 @@ from iris.screen import Screen
 EXIT_OK, EXIT_OFF, EXIT_BAD_FILE, EXIT_INTERRUPTED = 0, 1, 2, 130
 """The last is what a shell reports for a program that died of SIGINT."""
 
-INTAKE_CAPACITY = 16
+PARSER_CAPACITY = 16
 """Smaller than a burst, so that the sender meets a full mailbox and has to wait."""
 
-POOL_WORKERS = 4
+WORKERS = 4
+
+MAX_RESTARTS = 1_000_000
+WITHIN_S = 1.0
+BACKOFF_MS = (0, 0)
+"""More than can happen, and without a pause: every row of the user's file may be bad, none of
+them is a reason to end, and the next row does not get better by waiting."""
 
 BURST_ROWS = 50
 BURST_PAUSE_S = 0.08
@@ -147,20 +154,25 @@ def _streamed(plan: Plan, out: Screen, pause: Callable[[float], None]) -> Outcom
     with iris.Runtime() as rt:
         collector = Collector(rt, out, plan.rows)
         collector_pid = rt.spawn_with_mailbox(collector.run)
-        intake = _tree(rt, plan, collector_pid)
-        timer = rt.send_interval(collector_pid, every_ms, ProgressDue(intake))
+        rt.add_hook("restart", partial(rt.send, collector_pid))
+        tree = iris.Supervisor(
+            rt, name="demo", max_restarts=MAX_RESTARTS, within_s=WITHIN_S, backoff_ms=BACKOFF_MS
+        )
+        parser = _grow(rt, tree, plan, collector_pid)
+        timer = rt.send_interval(collector_pid, every_ms, ProgressDue(parser))
         rows_read = 0
         for row in _rows(plan):
             rows_read += 1
-            # Waits here while the intake is full. False means that the intake is gone; the
+            # Waits here while the parser has too much to do. False means that it is gone; the
             # row is counted as read, so the accounting will say so.
-            if not rt.send(intake, row):
+            if not rt.send(parser, row):
                 break
             if plan.pause_s and rows_read % BURST_ROWS == 0:
                 pause(plan.pause_s)
+        rt.send(parser, EndOfRows())
         rt.cancel_timer(timer)
         at_rest = rt.quiesce(REST_TIMEOUT_S)
-        rt.send(collector_pid, EndOfStream())
+        rt.send(collector_pid, EndOfStream(tree.children()))
         at_rest = rt.join(collector_pid, REST_TIMEOUT_S) and at_rest
         # Again, for the exact counts: the end of the stream was a message too.
         at_rest = rt.quiesce(REST_TIMEOUT_S) and at_rest
@@ -189,21 +201,28 @@ def _expected_crashes_unlogged() -> Iterator[None]:
         log.removeFilter(is_news)
 
 
-def _tree(rt: iris.Runtime, plan: Plan, collector: int) -> int:
-    """Start the actors between the sender and the collector, and return the first of them."""
-    # The root handles nothing; it is there so that one end stops all that hangs below it.
-    root = rt.spawn(_ignore)
-    pool = iris.spawn_child_pool(rt, root, POOL_WORKERS, worker(rt, collector))
-    market = Market(rt, round_robin(pool), collector, plan.swap_after)
-    market_pid = rt.spawn_child(root, market.route)
-    intake = Intake(rt, plan.columns, collector, market_pid, plan.lose_row)
-    intake_pid = rt.spawn_py_handler_bounded(intake.take, 100, INTAKE_CAPACITY)
-    rt.set_overflow_policy(intake_pid, "block")
-    return intake_pid
+def _grow(rt: iris.Runtime, tree: iris.Supervisor, plan: Plan, collector: int) -> int:
+    """Start the actors between the sender and the collector, and return the first of them.
 
-
-def _ignore(_: object) -> None:
-    pass
+    The last comes first, so that each is made with the pids of those to which it sends; one that
+    crashes keeps its pid. Each start calls the factory again, so it begins without a past.
+    """
+    workers = [
+        tree.add(iris.ChildSpec(f"worker {number}", lambda: worker(rt, collector)))
+        for number in range(1, WORKERS + 1)
+    ]
+    market = tree.add(
+        iris.ChildSpec("market", lambda: Market(rt, workers, collector, plan.swap_after).route)
+    )
+    parser = tree.add(
+        iris.ChildSpec(
+            "parser",
+            lambda: Parser(rt, plan.columns, collector, market, plan.lose_row).take,
+            capacity=PARSER_CAPACITY,
+        )
+    )
+    rt.set_overflow_policy(parser, "block")
+    return parser
 
 
 def _rows(plan: Plan) -> Iterator[RawRow]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Iterator
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional, Union
 
 import iris
 from iris.demo import figures
-from iris.demo.feed import Columns, Price, RawRow, parse_row
-from iris.demo.tally import Summary
+from iris.demo.feed import BadRow, Columns, Price, RawRow, parse_row
+from iris.demo.tally import Failure, Summary
 
 
 class Swapped(NamedTuple):
@@ -27,11 +27,19 @@ class Swapped(NamedTuple):
     """How many rows had been routed to the old behaviour by then."""
 
 
-class Intake:
-    """The bounded stage in front: gives each row to a short-lived parser of its own.
+class EndOfRows(NamedTuple):
+    """Goes through the parser behind the last row.
 
-    One parser a row is the point: a row that cannot be parsed crashes its parser, and no
-    other row was in that parser's mailbox. The collector watches each of them.
+    When it was handled, each row before it was, too, and after each that failed the parser
+    has come back.
+    """
+
+
+class Parser:
+    """The bounded stage in front: makes a price of each row.
+
+    A row that makes no sense crashes it. That is left to its supervisor, which gives the actor a
+    new parser as its handler; the rows that wait in its mailbox are there still.
     """
 
     def __init__(
@@ -48,29 +56,37 @@ class Intake:
         self._market = market
         self._lose_row = lose_row
 
-    def take(self, row: RawRow) -> None:
-        """Start a parser for the row."""
-        parser = self._rt.spawn_child(self._rt.self_pid(), self._parse)
-        # Watched before it has anything to do, so its end cannot come too early to be seen.
-        self._rt.monitor(self._collector, parser)
-        self._rt.send(parser, row)
+    def take(self, row: Union[RawRow, EndOfRows]) -> None:
+        """Parse a row and pass it on."""
+        if isinstance(row, EndOfRows):
+            return
         if row.number == self._lose_row:
-            # The accounting's own test: the parser ends with the row still in its mailbox.
-            self._rt.stop(parser)
+            self._lose(row)
+            return
+        try:
+            price = parse_row(row, self._columns)
+        except BadRow as error:
+            # A last word, for the screen. To go on is not this actor's business.
+            failure = Failure(self._rt.self_pid(), f"{type(error).__name__}: {error}")
+            self._rt.send(self._collector, failure)
+            raise
+        self._rt.send(self._market, price)
 
-    def _parse(self, row: RawRow) -> None:
-        self._rt.send(self._market, parse_row(row, self._columns))
-        self._rt.stop(self._rt.self_pid())
+    def _lose(self, row: RawRow) -> None:
+        # The accounting's own test: an actor ends with the row still in its mailbox.
+        dead_end = self._rt.spawn_child(self._rt.self_pid(), self.take)
+        self._rt.send(dead_end, row)
+        self._rt.stop(dead_end)
 
 
 class Market:
     """The parent of the symbols: routes prices, and swaps its children's behaviour once."""
 
     def __init__(
-        self, rt: iris.Runtime, pool: Iterator[int], collector: int, swap_after: int
+        self, rt: iris.Runtime, workers: list[int], collector: int, swap_after: int
     ) -> None:
         self._rt = rt
-        self._pool = pool
+        self._workers = itertools.cycle(workers)
         self._collector = collector
         self._swap_after = swap_after
         self._swapped = False
@@ -88,7 +104,7 @@ class Market:
         self._routed += 1
 
     def _open(self, name: str) -> tuple[int, Symbol]:
-        symbol = Symbol(self._rt, name, self._pool)
+        symbol = Symbol(self._rt, name, self._workers)
         handler = symbol.by_exponential_mean if self._swapped else symbol.by_simple_mean
         return self._rt.spawn_child(self._rt.self_pid(), handler), symbol
 
@@ -104,10 +120,10 @@ class Market:
 class Symbol:
     """Rolling statistics of one symbol. Both behaviours share this state, so a swap keeps it."""
 
-    def __init__(self, rt: iris.Runtime, name: str, pool: Iterator[int]) -> None:
+    def __init__(self, rt: iris.Runtime, name: str, workers: Iterator[int]) -> None:
         self._rt = rt
         self._name = name
-        self._pool = pool
+        self._workers = workers
         self._window: deque[float] = deque(maxlen=figures.WINDOW)
         self._mean: Optional[float] = None
 
@@ -127,11 +143,11 @@ class Symbol:
         job = iris.serialize_args(
             self._name, price.number, method, price.date, self._mean, list(self._window)
         )
-        self._rt.send(next(self._pool), job)
+        self._rt.send(next(self._workers), job)
 
 
 def worker(rt: iris.Runtime, collector: int) -> Callable[[bytes], None]:
-    """The handler of the pool's workers: the figures that look at a whole window."""
+    """The handler of the workers: the figures that look at a whole window."""
 
     def work(job: bytes) -> None:
         name, number, method, date, mean, window = iris.deserialize_args(job)
@@ -139,8 +155,3 @@ def worker(rt: iris.Runtime, collector: int) -> Callable[[bytes], None]:
         rt.send(collector, Summary(name, number, method, date, window[-1], mean, spread, line))
 
     return work
-
-
-def round_robin(workers: list[int]) -> Iterator[int]:
-    """The pool's pids in turn, without end."""
-    return itertools.cycle(workers)

@@ -29,10 +29,9 @@ class Summary(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """A worker that crashed, as the runtime reported it."""
+    """A row that made the parser crash: what it says about it before it does."""
 
     pid: int
-    reason: str
     error: str
 
 
@@ -75,7 +74,7 @@ class Tally:
         )
 
     def add_failure(self, failure: Failure) -> bool:
-        """Count one crashed worker; True when it is among the few that are shown."""
+        """Count one row that crashed its actor; True when it is among the few that are shown."""
         self.failed += 1
         if self.failed > FAILURES_SHOWN_MAX:
             return False

@@ -11,7 +11,7 @@ from iris.demo.tally import Failure, Summary, Tally
 STATS = {
     "sent": 100, "accepted": 97, "refused": 1, "undeliverable": 2, "redirected": 0,
     "handled": 90, "failed": 1, "dropped_old": 2, "expired": 3, "quarantined": 0,
-    "forwarded": 0, "lost": 0, "queued": 1, "running": 0,
+    "forwarded": 0, "lost": 0, "queued": 1, "running": 0, "restarts": 1,
 }  # fmt: skip
 
 
@@ -20,18 +20,18 @@ def tally_of(simple: int, exponential: int, failed: int) -> Tally:
     for number, method in enumerate([SIMPLE] * simple + [EXPONENTIAL] * exponential):
         tally.add_summary(Summary("A", number, method, "2020-01-31", 1.0, 1.0, None, None))
     for _ in range(failed):
-        tally.add_failure(Failure(7, "Panic", "BadRow: no"))
+        tally.add_failure(Failure(7, "BadRow: no"))
     return tally
 
 
 def test_all_sums_hold_when_the_counts_agree():
     found = ledger.checks(6, tally_of(3, 2, 1), STATS)
-    assert [check.holds for check in found] == [True] * 5
+    assert [check.holds for check in found] == [True] * 6
 
 
 def test_missing_row_shows_in_the_sum_of_rows_only():
     found = ledger.checks(7, tally_of(3, 2, 1), STATS)
-    assert [check.holds for check in found] == [False, True, True, True, True]
+    assert [check.holds for check in found] == [False, True, True, True, True, True]
     assert found[0].difference == -1
 
 
@@ -45,6 +45,11 @@ def test_crash_that_the_runtime_did_not_count_shows():
     assert not ledger.checks(6, tally_of(3, 2, 1), {**STATS, "failed": 0, "handled": 91})[2].holds
 
 
+def test_crash_without_a_restart_shows():
+    found = ledger.checks(6, tally_of(3, 2, 1), {**STATS, "restarts": 0})
+    assert [check.text for check in found if not check.holds] == ["restarts 0 = 1 rows failed"]
+
+
 @pytest.mark.parametrize("name", [*ledger.SENT, *ledger.ACCEPTED, "sent"])
 def test_every_fate_is_part_of_a_sum(name):
     off = ledger.checks(6, tally_of(3, 2, 1), {**STATS, name: STATS[name] + 1})
@@ -52,7 +57,7 @@ def test_every_fate_is_part_of_a_sum(name):
 
 
 def test_fates_that_never_happened_are_left_out_of_the_text():
-    text = ledger.checks(6, tally_of(3, 2, 1), STATS)[4].text
+    text = ledger.checks(6, tally_of(3, 2, 1), STATS)[5].text
     assert text == (
         "messages accepted 97 = 90 handled + 1 failed + 2 dropped_old + 3 expired + 1 queued"
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+import iris
 from iris.demo import report
 from iris.demo.figures import SIMPLE, Trend
 from iris.demo.ledger import Check
@@ -14,7 +17,7 @@ def tally_of_two() -> Tally:
         Summary("MSFT", 1, SIMPLE, "2000-01-01", 39.81, 1234.5, 0.0567, Trend(-0.0123, 0.98))
     )
     tally.add_summary(Summary("A", 2, SIMPLE, "2000-02-01", 1.0, 1.0, None, None))
-    tally.add_failure(Failure(7, "Panic", "BadRow: line 3: no"))
+    tally.add_failure(Failure(7, "BadRow: line 3: no"))
     return tally
 
 
@@ -33,21 +36,46 @@ def test_table_of_nothing_is_nothing():
 
 def test_progress_names_the_queue_only_while_there_is_one():
     text = report.progress(tally_of_two(), 1000, 16)
-    assert text == ("3 of 1,000 rows: 2 summarised, 1 failed, 2 symbols, 16 at the intake")
-    assert "intake" not in report.progress(tally_of_two(), 1000, None)
+    assert text == ("3 of 1,000 rows: 2 summarised, 1 failed, 2 symbols, 16 at the parser")
+    assert "parser" not in report.progress(tally_of_two(), 1000, None)
 
 
-def test_failure_names_actor_reason_and_error():
-    assert report.failure(Failure(7, "Panic", "BadRow: line 3: no")) == (
-        "actor 7 ended with Panic: BadRow: line 3: no"
+def test_failure_names_actor_and_error():
+    assert report.failure(Failure(7, "BadRow: line 3: no")) == (
+        "actor 7 crashes: BadRow: line 3: no"
     )
+
+
+@pytest.mark.parametrize(
+    ("previous", "text"),
+    [
+        (7, "actor 7 goes on in place: restart 2 of the parser, after Panic"),
+        (5, "actor 7 replaces 5: restart 2 of the parser, after Panic"),
+    ],
+)
+def test_restart_says_whether_it_is_still_the_same_actor(previous, text):
+    found = iris.ChildReport("demo", "parser", 7, previous, iris.ExitReason.PANIC, 2)
+    assert report.restarted(found) == text
+
+
+def test_supervised_actors_are_a_table_in_the_order_of_their_start():
+    children = [
+        iris.ChildInfo("worker 1", 7, "up", 1_234, ()),
+        iris.ChildInfo("a", None, "making", 0, ()),
+    ]
+    assert report.supervised(children) == [
+        "",
+        "supervised  restarts   state",
+        "worker 1       1,234      up",
+        "a                  0  making",
+    ]
 
 
 def test_failures_beyond_those_shown_are_counted():
     tally = Tally()
     assert report.failures_left_out(tally) == []
     for number in range(FAILURES_SHOWN_MAX + 3):
-        tally.add_failure(Failure(number, "Panic", "no"))
+        tally.add_failure(Failure(number, "no"))
     assert report.failures_left_out(tally) == ["... and 3 more like these"]
 
 

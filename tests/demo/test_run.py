@@ -41,19 +41,23 @@ def good_rows(count: int) -> list[str]:
     return [f"{'AB'[n % 2]},2020-01-{n % 28 + 1:02},{n + 1}" for n in range(count)]
 
 
-def test_shipped_series_adds_up_with_one_crash_and_a_swap_that_loses_nothing() -> None:
+def test_shipped_series_adds_up_with_a_crash_a_restart_and_a_swap_that_loses_nothing() -> None:
     result = ran(Options())
     assert result.code == 0, result
     assert result.err == ""
     assert "hot swap after 280 rows: 5 actors go from simple mean" in result.out
+    # Still the same actor: its queue is there, and whoever knows its pid.
     assert re.search(
-        r"actor \d+ ended with Panic: BadRow: the row put in on purpose: 'n/a' is not a price",
+        r"^actor (\d+) crashes: BadRow: the row put in on purpose: 'n/a' is not a price\n"
+        r"actor \1 goes on in place: restart 1 of the parser, after Panic$",
         result.out,
+        re.MULTILINE,
     )
     assert "rows read 561 = 560 summarised + 1 failed" in result.out
     assert "560 = 280 by simple mean + 280 by exponential mean" in result.out
     assert "1 failed messages of the runtime" in result.out
-    assert result.out.count("  ok   ") == 5
+    assert "  ok   restarts 1 = 1 rows failed" in result.out
+    assert result.out.count("  ok   ") == 6
     assert result.out.endswith("everything adds up\n")
 
 
@@ -67,6 +71,19 @@ def test_table_shows_the_last_figures_of_each_symbol() -> None:
         "IBM": ["IBM", "123", "2000-01-01", "2010-03-01", "125.55"],
         "MSFT": ["MSFT", "123", "2000-01-01", "2010-03-01", "28.80"],
     }
+
+
+def test_table_shows_the_restarts_of_each_supervised_actor() -> None:
+    lines = ran(Options()).out.splitlines()
+    start = lines.index("supervised  restarts  state")
+    assert lines[start + 1 : start + 7] == [
+        "worker 1           0     up",
+        "worker 2           0     up",
+        "worker 3           0     up",
+        "worker 4           0     up",
+        "market             0     up",
+        "parser             1     up",
+    ]
 
 
 def test_swap_happens_after_exactly_half_of_the_rows(tmp_path: Path) -> None:
@@ -90,6 +107,8 @@ def test_malformed_rows_of_the_user_are_reported_and_do_not_fail_the_run(tmp_pat
     assert "BadRow: line 5: 2 fields where the header has 3" in result.out
     assert "BadRow: line 6: 'someday' is not a date" in result.out
     assert "BadRow: line 7: '-1' is not a price" in result.out
+    assert "restart 3 of the parser" in result.out
+    assert "parser             3     up" in result.out
 
 
 def test_malformed_rows_are_not_logged_as_well(
@@ -104,6 +123,9 @@ def test_file_of_malformed_rows_only_is_accounted_for(tmp_path: Path) -> None:
     assert result.code == 0, result
     assert "rows read 30 = 0 summarised + 30 failed" in result.out
     assert "... and 25 more like these" in result.out
+    assert "restart 5 of the parser" in result.out
+    assert "restart 6 of the parser" not in result.out
+    assert "restarts 30 = 30 rows failed" in result.out
 
 
 def test_lost_row_is_noticed_and_the_exit_code_is_1(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def test_late_result_of_an_early_row_counts_but_is_not_the_latest():
 
 def test_all_failures_are_counted_and_the_first_few_kept():
     tally = Tally()
-    kept = [tally.add_failure(Failure(n, "Panic", "no")) for n in range(FAILURES_SHOWN_MAX + 2)]
+    kept = [tally.add_failure(Failure(n, "no")) for n in range(FAILURES_SHOWN_MAX + 2)]
     assert kept == [True] * FAILURES_SHOWN_MAX + [False] * 2
     assert tally.failed == FAILURES_SHOWN_MAX + 2
     assert len(tally.failures) == FAILURES_SHOWN_MAX
