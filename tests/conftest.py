@@ -1,4 +1,4 @@
-"""What every test gets: a watchdog, the `live` marker, Hypothesis without a stopwatch.
+"""What every test gets: a watchdog, the `live` marker, Ctrl-C, Hypothesis without a stopwatch.
 
 Left out on purpose: fixtures of the runtime. A test makes its own runtime, so that the
 file shows what it runs with; `iris.testing` is the shared part, and it is product.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import signal
 from typing import Any, Optional
 
 import hypothesis
@@ -36,7 +37,7 @@ def _rearm() -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker and keep the real stderr, which is not captured at this moment."""
+    """Register the marker, keep the real stderr, not captured at this moment, hear Ctrl-C."""
     global _report_to  # the hooks below have no other common place
     config.addinivalue_line(
         "markers",
@@ -45,6 +46,10 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     if not config.getoption("usepdb"):  # who debugs may take all the time
         _report_to = os.fdopen(os.dup(2), "w")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell starts what it runs in the background so, and processes inherit it: the tests
+        # of Ctrl-C would wait for ever.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_sessionstart() -> None:
