@@ -101,8 +101,11 @@ class PullRunner:
             self.bed.wake()
         return True
 
-    def kill(self, cell: ActorCell) -> float:
+    def kill(self, cell: ActorCell) -> Optional[float]:
         """Interrupt it where it waits, if it is a greenlet; a thread cannot be interrupted."""
+        if not cell.running:
+            # Its function is over, and the rest of its end is ours.
+            return 0.0
         return self.bed.interrupt(lambda: cell.running > 0 and cell.state is STOPPING)
 
     # -- in the actor's thread or greenlet -----------------------------------------------------

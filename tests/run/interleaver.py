@@ -26,9 +26,9 @@ import greenlet
 
 # fmt: off
 SHARED = {
-    "_armed_in", "_asked", "_crew", "_gone", "_wanted", "admission", "answered", "asked", "asks", "closed", "control",
-    "items", "latest", "marks", "over", "pid", "policy", "ready", "sleeping", "special", "state",
-    "target", "ties", "tickets",
+    "_armed_in", "_asked", "_crew", "_gone", "_wanted", "admission", "answered", "asked", "asks",
+    "closed", "control", "items", "latest", "marks", "over", "pid", "policy", "ready", "sleeping",
+    "special", "state", "target", "tickets", "ties",
 }
 """Attributes before whose every load and store a thread may be preempted."""
 
