@@ -1,4 +1,4 @@
-"""What every test gets: a watchdog, the `live` marker, Hypothesis without a stopwatch.
+"""What every test gets: a watchdog, the `live` marker, Ctrl-C, Hypothesis without a stopwatch.
 
 Left out on purpose: fixtures of the runtime. A test makes its own runtime, so that the
 file shows what it runs with; `iris.testing` is the shared part, and it is product.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import signal
 from typing import Any, Optional
 
 import hypothesis
@@ -24,6 +25,8 @@ hypothesis.settings.load_profile("iris")
 
 _report_to: Optional[Any] = None
 
+_last_test: Optional[Any] = None
+
 
 def _rearm() -> None:
     """Give whatever comes next `HANG_S`; then the tracebacks of all threads, and exit code 1.
@@ -35,9 +38,18 @@ def _rearm() -> None:
         faulthandler.dump_traceback_later(HANG_S, exit=True, file=_report_to)
 
 
+def _note(what: str) -> None:
+    """Write what runs now into the file that IRIS_TEST_LAST names."""
+    if _last_test is not None:
+        _last_test.seek(0)
+        _last_test.write(what)
+        _last_test.truncate()
+        _last_test.flush()
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker and keep the real stderr, which is not captured at this moment."""
-    global _report_to  # the hooks below have no other common place
+    """Register the marker, keep the real stderr, not captured at this moment, hear Ctrl-C."""
+    global _report_to, _last_test  # the hooks below have no other common place
     config.addinivalue_line(
         "markers",
         "live: runs real threads, sockets or processes and the real clock; "
@@ -45,6 +57,14 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     if not config.getoption("usepdb"):  # who debugs may take all the time
         _report_to = os.fdopen(os.dup(2), "w")
+    path = os.environ.get("IRIS_TEST_LAST")
+    if path:
+        # After a hang the tracebacks of a patched process show the hub, and not which test it was.
+        _last_test = open(path, "w", encoding="utf-8")  # noqa: SIM115  # To the very end.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell starts what it runs in the background so, and processes inherit it: the tests
+        # of Ctrl-C would wait for ever.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_sessionstart() -> None:
@@ -53,11 +73,13 @@ def pytest_sessionstart() -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_logstart() -> None:
+def pytest_runtest_logstart(nodeid: str) -> None:
     """Watch one test, its fixtures included."""
     _rearm()
+    _note(nodeid)
 
 
 def pytest_unconfigure() -> None:
     """Watch the exit of the interpreter; armed to the end, since Iris must never hold it up."""
     _rearm()
+    _note("the exit of the interpreter")

@@ -140,7 +140,10 @@ def test_ctrl_c_gives_exit_code_130_and_one_line() -> None:
         assert process.stdout.readline().startswith("iris demo: 100,000,000 rows")
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate()
+        try:
+            _, err = process.communicate(timeout=90)
+        finally:
+            process.kill()  # so that it is no load on all tests that follow
     assert process.returncode == 130
     assert err == "iris demo: interrupted; all actors were stopped\n"
 

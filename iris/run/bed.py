@@ -32,10 +32,10 @@ class Bed(Protocol):
     def give_way(self) -> None:
         """Let others run that have waited too long for the sleeper. By the sleeper only."""
 
-    def interrupt(self, wanted: Callable[[], bool]) -> float:
+    def interrupt(self, wanted: Callable[[], bool]) -> Optional[float]:
         """Throw GreenletExit into the sleeper where it waits, if it is wanted then.
 
-        From any thread. Returns how many seconds that may take, 0 where it is impossible.
+        From any thread. Returns how many seconds that may take, None where it is impossible.
         """
 
 
@@ -97,7 +97,7 @@ class NoBed:
     def give_way(self) -> None:
         pass
 
-    def interrupt(self, wanted: Callable[[], bool]) -> float:  # noqa: ARG002  # The protocol.
+    def interrupt(self, wanted: Callable[[], bool]) -> Optional[float]:  # noqa: ARG002  # As above.
         return 0.0
 
 
@@ -132,9 +132,9 @@ class ThreadBed:
         # The operating system sees to that.
         pass
 
-    def interrupt(self, wanted: Callable[[], bool]) -> float:  # noqa: ARG002  # The protocol.
+    def interrupt(self, wanted: Callable[[], bool]) -> Optional[float]:  # noqa: ARG002  # As above.
         """A thread cannot be interrupted."""
-        return 0.0
+        return None
 
 
 class GreenletBed:
@@ -185,9 +185,9 @@ class GreenletBed:
         finally:
             self._sleeper = None
 
-    def interrupt(self, wanted: Callable[[], bool]) -> float:
+    def interrupt(self, wanted: Callable[[], bool]) -> Optional[float]:
         if not self._home.is_shared:
-            return 0.0
+            return None
         self._home.post(lambda: self._throw(wanted))
         return KILL_S
 

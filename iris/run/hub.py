@@ -130,7 +130,10 @@ class GeventHub:
         self._loop.run_callback(self._hub.handle_system_error, type(error), error)
 
     def laps(self) -> int:
-        """How often the loop has looked for events; -1 when closed. From any thread."""
+        """How often the loop has looked for events, counted right before it looks. From any thread.
+
+        -1 when closed, and always on libuv, which does not count.
+        """
         with self._lock:
             return int(self._loop.iteration) if self._open else -1
 
@@ -139,7 +142,9 @@ class GeventHub:
         lap = self._lap
         if lap is None:
             # Before the callbacks of the events, so that what these begin is not missed.
-            lap = self._lap = self._loop.check(ref=False, priority=self._loop.MAXPRI)
+            lap = self._lap = self._loop.check(ref=False)
+            # Not as an argument: gevent's cffi loop, that of PyPy, forgets it.
+            lap.priority = self._loop.MAXPRI
 
         def once() -> None:
             lap.stop()

@@ -135,8 +135,11 @@ class PullRunner:
             self._shared.lifecycle.finish_stopped(self.cell)
             self._shared.lifecycle.bury(self.cell)
 
-    def kill(self, cell: ActorCell) -> float:
+    def kill(self, cell: ActorCell) -> Optional[float]:
         """Interrupt it where it waits, if it is a greenlet; a thread cannot be interrupted."""
+        if not cell.running:
+            # Its function is over, and the rest of its end is ours.
+            return 0.0
         return self.bed.interrupt(
             lambda: cell.running > 0 and cell.state in (STOPPING, RESTARTING)
         )

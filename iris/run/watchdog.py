@@ -26,10 +26,16 @@ class WatchedHub(Protocol):
     """What the watchdog needs of a hub."""
 
     def laps(self) -> int:
-        """How often the loop has looked for events. From any thread."""
+        """How often the loop has looked for events, counted right before it looks. From any thread.
+
+        -1 when it is closed or does not count.
+        """
 
     def at_next_lap(self, call: Callable[[], None]) -> None:
-        """Call `call()` once when the loop has next waited for events. In the hub."""
+        """Call `call()` once when the loop has next waited for events, before whatever these begin.
+
+        In the hub.
+        """
 
 
 class Watchdog:
@@ -68,9 +74,9 @@ class Watchdog:
         self._woken_at = 0.0
         self._asked = False
         # True from a request to the hub until it has been heard.
-        self._armed = False
-        # True while the hub is going to wake us at its next lap. Set and cleared in the hub,
-        # which clears it and THEN wakes.
+        self._armed_in: Optional[int] = None
+        # The lap in which the hub was told to wake us at its next one; None when it has done so.
+        # Set and cleared in the hub, which clears it and THEN wakes.
         self._stopped = False
         self._ended = allocate_lock()
         self._ended.acquire()
@@ -85,13 +91,14 @@ class Watchdog:
 
     def _arm(self) -> None:
         self._asked = False
-        if self._hub.laps() >= 0:
-            self._armed = True
+        lap = self._hub.laps()
+        if lap >= 0:
+            self._armed_in = lap
             self._hub.at_next_lap(self._stir)
         self._wake()
 
     def _stir(self) -> None:
-        self._armed = False
+        self._armed_in = None
         self._wake()
 
     def _wake(self) -> None:
@@ -155,10 +162,13 @@ class Watchdog:
 
     def _rest(self, now: float) -> Optional[float]:
         """Nothing goes on: sleep until something does."""
-        if self._armed and self._carrier.sleeping:
-            # Whatever happens next begins with a lap of the hub.
+        armed_in = self._armed_in
+        if armed_in is not None and self._hub.laps() > armed_in:
+            # The loop has come to its next look for events, and what it finds there begins with
+            # a wake-up of ours. That the carrier sleeps says less: the pump says so BEFORE its
+            # last look at the queue, and other greenlets may still run before the loop looks.
             return None
-        if not self._armed and not self._asked:
+        if armed_in is None and not self._asked:
             self._asked = True
             self._carrier.post(self._arm)
         # A hub of the user's own may not run for hours. When it does, it first wakes us.

@@ -26,9 +26,9 @@ import greenlet
 
 # fmt: off
 SHARED = {
-    "_crew", "_gone", "_wanted", "admission", "answered", "asked", "asks", "closed", "control",
-    "count_at", "items", "latest", "marks", "over", "pid", "policy", "ready", "shut", "sleeping",
-    "special", "state", "target", "ties", "tickets",
+    "_armed_in", "_asked", "_crew", "_gone", "_wanted", "admission", "answered", "asked", "asks",
+    "closed", "control", "count_at", "items", "latest", "marks", "over", "pid", "policy", "ready",
+    "shut", "sleeping", "special", "state", "target", "ties", "tickets",
 }
 """Attributes before whose every load and store a thread may be preempted."""
 
@@ -49,7 +49,7 @@ INSTRUMENTED = {
     "run.asking", "run.backpressure", "run.bed",
     "run.blocking", "run.carrier", "run.crew", "run.delivery", "run.lazy", "run.lifecycle",
     "run.pull", "run.pullbox", "run.push", "run.registry", "run.requests", "run.swapping",
-    "run.turn",
+    "run.turn", "run.watchdog",
 }
 """The modules of Iris in which threads may be preempted."""
 # fmt: on
@@ -443,6 +443,8 @@ class Hub:
         # Greenlets of handlers that wait for something; it may come at any time.
         self._greenlet: Any = None
         self._pump: Callable[[], None] = lambda: None
+        self._laps = 0
+        self._at_lap: Callable[[], None] = _nothing
 
     def start(self, pump: Callable[[], None]) -> None:
         self._pump = pump
@@ -458,6 +460,13 @@ class Hub:
         return PlainLock()
 
     later_aside = later
+
+    def laps(self) -> int:
+        _run.point("hub.laps")
+        return self._laps
+
+    def at_next_lap(self, call: Callable[[], None]) -> None:
+        self._at_lap = call
 
     def new_greenlet(self, run: Callable[[], None]) -> Any:
         return greenlet.greenlet(run, self._greenlet)
@@ -480,9 +489,12 @@ class Hub:
         """What the hub's thread does until the run is over."""
         self._greenlet = greenlet.getcurrent()
         while True:
+            self._laps += 1
             _run.wait(lambda: self.woken or bool(self.blocked))
             if _run.closing:
                 return
+            call, self._at_lap = self._at_lap, _nothing
+            call()
             events: list[Callable[[], Any]] = [self._run_pump] if self.woken else []
             events += [one.switch for one in self.blocked]
             chosen = _run.choose(len(events))
@@ -570,6 +582,14 @@ class World:
         while not until():
             self._run.wait(until)
 
+    def choose(self, options: int) -> int:
+        """Go on in one of several ways; all of them are tried."""
+        return self._run.choose(options)
+
+    def can_run_without(self, thread: Thread) -> bool:
+        """Whether a thread besides this one could go on."""
+        return any(one.can_run() for one in self._run.threads if one is not thread)
+
     def workers(self) -> int:
         """How many workers there are."""
         return sum(not one.over for one in self._run.threads if one.name == "worker")
@@ -577,7 +597,8 @@ class World:
     def settle(self) -> None:
         """The run is over: it has to be a good end."""
         assert not self.faults, self.faults
-        waiting = [one.name for one in self._run.threads if not one.over and one.name != "worker"]
+        idle = ("worker", "watchdog")
+        waiting = [one.name for one in self._run.threads if not one.over and one.name not in idle]
         assert waiting == ["hub"], f"deadlock: {waiting} wait for ever"
         assert len(self.ended) == len(set(self.ended)), f"ended twice: {self.ended}"
         assert not self.carrier.runqueue, "a cell is queued and the carrier sleeps"
