@@ -3,7 +3,7 @@
 feed      the file: is it usable, its rows as text, a row of text as a price
 figures   the numbers: means, volatility, trend (pure)
 stages    the push actors: parser, market, symbols, workers
-collector the pull actor that gathers results, reports progress and writes the table
+collector the pull actor that gathers results, reports progress and writes the tables
 tally     what the collector has counted (pure)
 report    the lines that are shown: progress, failures, restarts, tables, accounting (pure)
 ledger    does everything add up? (pure)

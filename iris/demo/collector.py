@@ -1,4 +1,4 @@
-"""The pull actor at the end of the tree: gathers, reports progress, writes the table.
+"""The pull actor at the end of the tree: gathers, reports progress, writes the tables.
 
 It runs on a thread of its own and blocks in `recv`, so it is also the one place that
 writes on the screen while the stream runs. A row that failed is reported by the parser,
