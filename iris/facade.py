@@ -8,16 +8,32 @@ Those that send are in `iris.messaging`, those that spawn in `iris.spawns`.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Callable, Optional
+from types import TracebackType
+from typing import Any, Callable, Optional, TypeVar
 
 from iris.core.letters import DeadLetter
 from iris.messaging import MessageFacade
 from iris.observe.health import Health
 from iris.run.context import actor_pid
 
+Self = TypeVar("Self", bound="Facade")
+
 
 class Facade(MessageFacade):
     """Calls of one runtime; see `iris.Runtime`."""
+
+    def __enter__(self: Self) -> Self:  # noqa: PYI019  # typing has it from 3.11 on.
+        """Enter the block whose end shuts the runtime down."""
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        """Shut down; an exception of the block goes on."""
+        self.shutdown(self._system.config.shutdown_timeout_s)
 
     # -- life ----------------------------------------------------------------------------
 

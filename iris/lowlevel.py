@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, Optional
 
 from iris.assembly import System, build
-from iris.config import BUDGET_DEFAULT, Config
+from iris.config import BUDGET_DEFAULT, config_of
 from iris.spawns import SpawnFacade
 
 Handler = Callable[[Any], Any]
@@ -14,13 +14,14 @@ Handler = Callable[[Any], Any]
 class PyRuntime(SpawnFacade):
     """A runtime under its lower-level names; `Runtime._inner` is one.
 
-    Everything is as in `iris.Runtime`; only some spawn calls have other names.
+    Everything is as in `iris.Runtime`, the arguments and the `with` block too; only some spawn
+    calls have other names.
     """
 
-    def __init__(self, system: Optional[System] = None) -> None:
-        """Stand beside a `Runtime`, or start a runtime of its own when none is given."""
-        self._bind(build(Config()) if system is None else system)
-        self._system.facade = self._system.facade or self
+    def __init__(self, hub: str = "thread", **options: Any) -> None:
+        """Build and start a runtime of its own; see `iris.Runtime`."""
+        self._bind(build(config_of(options), hub))
+        self._system.facade = self
 
     def spawn_py_handler(
         self,
@@ -55,3 +56,10 @@ class PyRuntime(SpawnFacade):
     ) -> int:
         """`Runtime.spawn_virtual`: make an actor that begins with its first message."""
         return self._system.spawning.virtual(handler, budget, idle_timeout_ms, trap_exit)
+
+
+def beside(system: System) -> PyRuntime:
+    """The lower-level names of a runtime that has a facade already."""
+    inner = PyRuntime.__new__(PyRuntime)
+    inner._bind(system)
+    return inner

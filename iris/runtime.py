@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Any, Callable, Optional
 
 from iris.assembly import System, build
 from iris.config import BUDGET_DEFAULT, config_of
-from iris.lowlevel import PyRuntime
+from iris.lowlevel import beside
 from iris.spawns import SpawnFacade
 
 Handler = Callable[[Any], Any]
@@ -45,21 +44,8 @@ class Runtime(SpawnFacade):
         # As for `send`: the methods are for reading, this saves a call of 70 ns.
         self.spawn = system.spawning.push  # type: ignore[method-assign]
         self.hot_swap = system.swapping.swap  # type: ignore[method-assign]
-        self._inner = PyRuntime(system)
+        self._inner = beside(system)
         system.facade = self
-
-    def __enter__(self) -> Runtime:  # noqa: PYI034  # Self needs a newer Python or a dependency.
-        """Enter the block whose end shuts the runtime down."""
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        """Shut down; an exception of the block goes on."""
-        self.shutdown(self._system.config.shutdown_timeout_s)
 
     # -- push actors -------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ positions and names of arguments included, in a simulated and in a real runtime.
 from __future__ import annotations
 
 import inspect
+import re
 from itertools import cycle
 from typing import Any, Callable
 
@@ -380,14 +381,22 @@ def test_the_same_program_in_the_lower_level_names(make: Make) -> None:
 
 @pytest.mark.live
 def test_a_lower_level_runtime_of_ones_own() -> None:
-    rt = iris.PyRuntime()
     got: list[Any] = []
-    try:
+    with iris.PyRuntime(stop_word=None, exit_drain_s=0.1) as rt:
         pid = rt.spawn_py_handler(lambda message: got.append(iris.current().runtime), 10)
-        assert rt.send(pid, b"x")
+        rt.spawn_child_py_handler(pid, len)
+        # The stop word would end it.
+        assert rt.send(pid, b"quit")
         assert rt.quiesce(30)
-    finally:
-        assert rt.shutdown() == []
+        assert rt.is_alive(pid)
     assert got == [rt]
     with pytest.raises(iris.RuntimeClosed):
         rt.spawn_py_handler(len, 10)
+
+
+@pytest.mark.parametrize("options", [{"stopword": None}, {"hub": "mine"}, {"long_turn_ms": "x"}])
+def test_a_lower_level_runtime_refuses_what_a_runtime_refuses(options: dict[str, Any]) -> None:
+    with pytest.raises((TypeError, iris.IrisError)) as refused:
+        iris.Runtime(**options)
+    with pytest.raises(refused.type, match=re.escape(str(refused.value))):
+        iris.PyRuntime(**options)

@@ -139,7 +139,9 @@ class Request:
             stopped waiting, or was given one before.
     """
 
-    __slots__ = ("answered", "asker", "desk", "message", "over", "settle", "taken", "target")
+    __slots__ = (
+        "answered", "asker", "desk", "message", "over", "passes", "settle", "taken", "target",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -162,11 +164,31 @@ class Request:
         # True when the asker waits no more: it was told, or has given up. Under the table lock.
         self.taken = False
         # True once a handler was given it. By the owner of the cell in whose lane it lies.
+        self.passes = 0
+        # How often the duty was passed on; it may come back to the same actor. Under the table
+        # lock.
+
+
+class Passed:
+    """What a handler has in hand when it has passed a question on: the message without the duty.
+
+    Args:
+        request: the question.
+        message: what the handler was given.
+        pid: who was given the duty.
+    """
+
+    __slots__ = ("message", "pid", "request")
+
+    def __init__(self, request: Request, message: Any, pid: int) -> None:
+        self.request = request
+        self.message = message
+        self.pid = pid
 
 
 def unwrapped(item: Any) -> Any:
     """The message itself, whether or not somebody waits for the answer."""
-    return item.message if type(item) is Request else item
+    return item.message if type(item) is Request or type(item) is Passed else item
 
 
 class Marker:

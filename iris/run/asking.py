@@ -12,7 +12,7 @@ from typing import Any, Callable, Optional
 from iris.config import seconds
 from iris.core.cell import DEAD, ActorCell
 from iris.core.mailbox import Verdict
-from iris.core.messages import Request
+from iris.core.messages import Passed, Request
 from iris.core.table import Table
 from iris.core.tally import Fates
 from iris.errors import ActorDead, ActorError, AskTimeout, BadInput
@@ -125,12 +125,12 @@ class Asking:
             cell = None if place is None else place.cell
             if cell is None or self._table.get(cell.pid) is not cell:
                 cell = self._answering("reply")
-            asked = current_request(cell)
+            asked = current_request(cell) or _passed_on(cell)
             if asked is None:
                 return False
-            request = asked
+            request, passes = asked, asked.passes
         elif isinstance(to, ReplyTo):
-            cell, request = to._cell, to._request
+            cell, request, passes = to._cell, to._request, to._passes
             if request.desk is not self:
                 return bool(request.desk.reply(data, to))
             self._check_open()
@@ -139,8 +139,8 @@ class Asking:
                 f"to is what iris.current().reply_to gave, not {to!r} of type {type(to).__name__}"
             )
         with self._lock:
-            if request.answered or request.target is not cell:
-                self._check_owed(request, cell)
+            if request.answered or request.target is not cell or request.passes != passes:
+                self._check_owed(request, cell, passes)
             self._release(request)
             request.answered = True
         told = request.settle((True, owned(data)))
@@ -154,12 +154,14 @@ class Asking:
         request = current_request(cell)
         check_pid(pid)
         target = self._table.get(pid)
+        if request is None:
+            _passed_on(cell)
         if request is None or target is None:
             return self._delivery.send(pid, data)
         data = owned(data)
         before = request.message
         with self._lock:
-            self._check_owed(request, cell)
+            self._check_owed(request, cell, request.passes)
             if self._delivery.sheds(target, data):
                 return False
             # Of another runtime it is not this one's to move.
@@ -167,13 +169,17 @@ class Asking:
             if waits:
                 self._release(request)
                 request.message = data
+                request.passes += 1
         if not waits:
             return self._delivery.send(pid, data)
         taken = False
         try:
             taken = self._requests.put(target, request, False) in _TAKEN
         finally:
-            if not taken:
+            if taken:
+                # The duty may come back to this very actor, with the next message.
+                cell.control.current = Passed(request, before, pid)  # type: ignore[union-attr]
+            else:
                 self._keep(cell, request, before)
         return taken
 
@@ -181,6 +187,7 @@ class Asking:
         """Nobody took the question over: the actor itself owes the answer as before."""
         with self._lock:
             request.message = message
+            request.passes -= 1
             dead = cell.state is DEAD
             if not dead:
                 self._requests.owe(cell, request)
@@ -195,13 +202,31 @@ class Asking:
             raise ActorError(f"{what}() was called outside a handler of this runtime")
         return cell
 
-    def _check_owed(self, request: Request, cell: Optional[ActorCell]) -> None:
+    def _check_owed(self, request: Request, cell: Optional[ActorCell], passes: int) -> None:
         if request.answered:
             raise ActorError("this question was answered before; it takes one answer")
-        if cell is not None and request.target not in (cell, None):
-            raise ActorError(
-                f"this question was forwarded; actor {request.target.pid} answers it now"
-            )
+        target = request.target
+        passed = target is not cell or request.passes != passes
+        if cell is not None and target is not None and passed:
+            raise _forwarded(target.pid)
+
+
+def _passed_on(cell: ActorCell) -> Optional[Request]:
+    """The question that an actor had in hand, if it passed it on and nobody waits any more.
+
+    Raises:
+        ActorError: somebody still waits, and the answer is for another handling to give.
+    """
+    passed = None if cell.control is None else cell.control.current
+    if type(passed) is not Passed:
+        return None
+    if not passed.request.over:
+        raise _forwarded(passed.pid)
+    return passed.request
+
+
+def _forwarded(pid: int) -> ActorError:
+    return ActorError(f"this question was forwarded; actor {pid} answers it now")
 
 
 def checked_timeout(timeout_s: object) -> float:

@@ -121,12 +121,14 @@ class ReplyTo:
     Can be kept, sent to other actors of the process and used from any thread, once.
     """
 
-    __slots__ = ("_cell", "_request")
+    __slots__ = ("_cell", "_passes", "_request")
 
     def __init__(self, request: Request, cell: ActorCell) -> None:
         self._request = request
         self._cell = cell
-        # Who owed the answer then. Once it was forwarded, this takes no answer any more.
+        self._passes = request.passes
+        # Who owed the answer then. Once it was forwarded, this takes no answer any more, also
+        # where the duty came back to the same actor.
 
     def __repr__(self) -> str:
         return f"<iris reply_to of {self._request.asker or 'a caller that is no actor'}>"

@@ -25,7 +25,7 @@ from iris.core.cell import (
     control_of,
     renewal_of,
 )
-from iris.core.messages import Ending, FenceMarker, Request, unwrapped
+from iris.core.messages import Ending, FenceMarker, Passed, Request, unwrapped
 from iris.core.renewal import Judgement, Renewal, Stage
 from iris.errors import ActorRestarting, InternalError
 from iris.run.crash import crash_ending, is_interruption
@@ -71,6 +71,9 @@ class Restarting:
             return False
         interrupted = is_interruption(error)
         with self._lock:
+            if type(item) is Passed or (type(item) is Request and item.target is not cell):
+                # Somebody else owes the answer, or nobody: what can come again is the message.
+                item = item.message
             if self._lifecycle.closing:
                 return False
             if cell.state is RESTARTING:

@@ -130,7 +130,7 @@ class _SimInner(_Driven, PyRuntime):
 
     def __init__(self, system: System, driver: _Driver) -> None:
         self._driver = driver
-        super().__init__(system)
+        self._bind(system)
         del self.send, self.ask
 
 

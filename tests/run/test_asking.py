@@ -679,6 +679,52 @@ def test_a_forwarded_question_is_not_answered_by_who_forwarded_it() -> None:
     assert seen == ["refused"]
 
 
+@pytest.mark.parametrize("kind", ["push", "pull"])
+def test_a_question_forwarded_to_oneself_is_owed_with_the_next_message_only(kind: str) -> None:
+    rt, seen = SimRuntime(), []
+
+    def handler(message: Any) -> None:
+        to = iris.current().reply_to
+        if message != "again":
+            assert rt.forward(rt.self_pid(), "again")
+            for call in (
+                lambda: rt.reply("too early"),
+                lambda: rt.reply("too early", to=to),
+                lambda: rt.forward(rt.self_pid(), "twice"),
+            ):
+                with pytest.raises(iris.ActorError, match="forwarded"):
+                    call()
+            assert iris.current().reply_to is None
+        else:
+            assert rt.reply("the answer")
+        seen.append(message)
+
+    def body(mailbox: Any) -> None:
+        while (message := mailbox.recv()) is not None:
+            handler(message)
+
+    pid = rt.spawn(handler) if kind == "push" else rt.spawn_with_mailbox(body)
+    assert [rt.ask(pid, number, 10) for number in (1, 2)] == ["the answer"] * 2
+    assert seen == [1, "again", 2, "again"]
+    assert rt.is_alive(pid)
+    stats = rt.stats()
+    assert (stats["accepted"], stats["handled"], stats["late_replies"]) == (4, 4, 0)
+
+
+def test_who_passed_a_question_to_itself_and_failed_ends_with_the_message_it_had() -> None:
+    rt, endings = SimRuntime(), []
+    rt.add_hook("exit", lambda pid, ending: endings.append(ending))
+
+    def handler(message: Any) -> None:
+        rt.forward(rt.self_pid(), b"longer than before")
+        raise ValueError
+
+    with pytest.raises(iris.ActorDead):
+        rt.ask(rt.spawn(handler), b"short", 10)
+    (ending,) = endings
+    assert ending.metadata["message_size"] == len(b"short")
+
+
 def test_to_is_what_current_gave() -> None:
     rt = SimRuntime()
     with pytest.raises(TypeError, match="reply_to"):
