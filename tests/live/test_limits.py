@@ -146,17 +146,24 @@ def test_health_in_the_hub_itself_in_a_handler_and_in_a_worker_is_at_once() -> N
 
 def test_a_probe_that_blocks_holds_up_its_caller_only(hold: Any, until: Any) -> None:
     with iris.Runtime() as rt:
-        rt.add_probe("slow", hold.wait)
+        asked: list[int] = []
         answers: list[bool] = []
-        thread = Thread(target=lambda: answers.append(rt.health().ready))
-        thread.start()
+
+        def probe() -> None:
+            asked.append(1)
+            hold.wait()
+
+        rt.add_probe("slow", probe)
+        asker = rt.spawn_with_mailbox(lambda mailbox: answers.append(rt.health().ready))
+        until(lambda: asked)
         assert rt.remove_probe("slow")
         got: list[Any] = []
         rt.send(rt.spawn(got.append), b"")
         until(lambda: got)
         assert rt.health().ready
+        assert answers == []
         hold.let_go()
-        thread.join()
+        assert rt.join(asker, 60)
         assert answers == [True]
 
 
