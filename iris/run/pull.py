@@ -175,7 +175,7 @@ class PullRunner:
         taken, self._taken = self._taken, NOTHING
         if not counted:
             self._acquit(taken)
-        shared.living.pop(cell.pid, None)
+        self.batched = len(cell.rest or ())
         room.leaving()
         if error is not None and not isinstance(error, ActorStopped):
             lifecycle.fail(cell, error, None if taken is NOTHING else taken, counted)
@@ -183,6 +183,8 @@ class PullRunner:
             lifecycle.finish_stopped(cell)
         elif cell.state is not RESTARTING:
             lifecycle.finish(cell, Ending(ExitReason.NORMAL, cell.pid))
+        # Not before it is ended or known to restart: `quiesce` looks here for what it has queued.
+        shared.living.pop(cell.pid, None)
         # Before `leave`: whoever stops it from then on finds nobody here.
         self._gone = True
         if cell.state is RESTARTING and lifecycle.leave(cell):

@@ -90,7 +90,8 @@ class Scenario:
 
     def __str__(self) -> str:
         words = [self.processes, self.budget > 1 and f"budget {self.budget}", self.full]
-        words += [word for word in ("blocks", "raises", "restarts", "slices") if getattr(self, word)]
+        flags = ("blocks", "raises", "restarts", "slices")
+        words += [word for word in flags if getattr(self, word)]
         return ", ".join(str(word) for word in words if word)
 
 

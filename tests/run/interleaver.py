@@ -27,8 +27,8 @@ import greenlet
 # fmt: off
 SHARED = {
     "_crew", "_gone", "_wanted", "admission", "answered", "asked", "asks", "closed", "control",
-    "items", "latest", "marks", "over", "pid", "policy", "ready", "sleeping", "special", "state",
-    "target", "ties", "tickets",
+    "items", "latest", "marks", "over", "pid", "policy", "ready", "sleeping", "special", "stage",
+    "state", "target", "ties", "tickets",
 }
 """Attributes before whose every load and store a thread may be preempted."""
 
@@ -46,9 +46,9 @@ CONTAINERS = {
 
 INSTRUMENTED = {
     "core.cell", "core.idle", "core.mailbox", "core.table", "core.waits", "run.asking", "run.bed",
-    "run.blocking", "run.carrier", "run.crew", "run.delivery", "run.lazy", "run.lifecycle",
-    "run.pull", "run.pullbox", "run.push", "run.registry", "run.requests", "run.swapping",
-    "run.turn",
+    "run.blocking", "run.carrier", "run.crew", "run.delivery", "run.families", "run.lazy",
+    "run.lifecycle", "run.pull", "run.pullbox", "run.push", "run.registry", "run.requests",
+    "run.restarting", "run.settling", "run.swapping", "run.turn",
 }
 """The modules of Iris in which threads may be preempted."""
 # fmt: on
@@ -180,6 +180,8 @@ class Iris:
             )
             self.assembly: Any = importlib.import_module("iris.assembly")
             self.config: Any = importlib.import_module("iris.config")
+            self.renewal: Any = importlib.import_module("iris.core.renewal")
+            self.links: Any = importlib.import_module("iris.core.links")
             self.context: Any = importlib.import_module("iris.run.context")
             self.errors: Any = importlib.import_module("iris.errors")
         finally:
@@ -567,6 +569,9 @@ class World:
         assert not self.carrier.runqueue, "a cell is queued and the carrier sleeps"
         assert self.carrier.sleeping, "the next sender would not wake the hub"
         for cell in self.table.cells():
+            if cell.state.value == "restarting":
+                assert cell.ties.renewal.stage.name == "RESTED", "never at rest"
+                continue
             if cell.spec.kind == "release_gil":
                 assert not cell.running, "a worker waits in a turn"
             if cell.spec.kind != "pull":
@@ -576,7 +581,7 @@ class World:
             # Between the append and its count: who knows?
             return
         stats = self.system.snapshot.stats()
-        fates = ("handled", "failed", "dropped_old", "expired", "queued", "running")
+        fates = ("handled", "failed", "dropped_old", "expired", "quarantined", "queued", "running")
         assert stats["accepted"] == sum(stats[fate] for fate in fates), stats
 
     def _run_hub(self) -> None:
