@@ -537,7 +537,8 @@ class Facade(MessageFacade):
 
         Sends that found no living actor (`undeliverable`), or one whose mailbox said no
         (`refused`), and accepted messages that were still queued when their actor ended
-        (`expired`) or were dropped for newer ones (`dropped_old`). `stats()` has the totals.
+        (`expired`), were dropped for newer ones (`dropped_old`), or were set aside after they
+        had failed twice (`quarantined`). `stats()` has the totals.
 
         Returns:
             At most `dead_letters_max` records (an option of `Runtime`), which hold pid, reason,

@@ -73,6 +73,8 @@ class MessageFacade:
             AskTimeout: no answer came in time. The message may still be handled; an answer
                 that comes later goes nowhere and is counted as `late_replies`.
             ActorDead: the actor has ended or is stopping, or it ends before it has answered.
+            ActorRestarting: it is restarting in place, or it fails and restarts before it has
+                answered; a question that waits in its queue is answered after the restart.
             LimitReached: its bounded mailbox refused or dropped the message, or a hard limit of
                 the runtime is met.
             AskCycle: the actor waits for the caller, directly or through others, or is it.

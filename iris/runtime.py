@@ -137,7 +137,8 @@ class Runtime(SpawnFacade):
             The pid.
 
         Raises:
-            ActorDead: the parent has ended or is stopping.
+            ActorDead: the parent has ended or is stopping. ActorRestarting: it is at rest
+                between two handlers.
             TypeError, BadInput, LimitReached, RuntimeClosed: as for `spawn`.
         """
         return self._system.spawning.child(parent, handler, budget, release_gil, trap_exit)

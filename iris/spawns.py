@@ -124,7 +124,8 @@ class SpawnFacade(Facade):
             fn, budget: as for `spawn_with_mailbox`.
 
         Raises:
-            ActorDead: the parent has ended or is stopping.
+            ActorDead: the parent has ended or is stopping. ActorRestarting: it is at rest
+                between two handlers.
             TypeError, BadInput, LimitReached, RuntimeClosed: as for `spawn_with_mailbox`.
         """
         return self._system.spawning.child_mailbox(parent, fn, budget)
@@ -149,7 +150,8 @@ class SpawnFacade(Facade):
             release_gil, trap_exit: as for `spawn`.
 
         Raises:
-            ActorDead: the parent has ended or is stopping.
+            ActorDead: the parent has ended or is stopping. ActorRestarting: it is at rest
+                between two handlers.
             LimitReached: as for `spawn`; those that were made are stopped again.
             TypeError, BadInput, RuntimeClosed: as for `spawn`.
         """

@@ -13,6 +13,7 @@ PARENTS = {
     "BadInput": errors.IrisError,
     "ActorError": errors.IrisError,
     "ActorDead": errors.ActorError,
+    "ActorRestarting": errors.ActorError,
     "LimitReached": errors.IrisError,
     "RuntimeClosed": errors.IrisError,
     "StartFailed": errors.IrisError,

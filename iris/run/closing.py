@@ -113,7 +113,8 @@ class Closing:
         return place is not None and place.runtime is self._runtime
 
     def _quiet(self) -> bool:
-        before = self._fates.accepted.value
+        lifecycle = self._lifecycle
+        before = (self._fates.accepted.value, lifecycle.rest_changes)
         if not self._carrier.idle():
             return False
         for _, cell in self._pulled():
@@ -121,12 +122,16 @@ class Closing:
                 return False
         if not self._workers_idle():
             return False
-        # Nothing was accepted while we looked, so what we saw was true at one moment.
-        resting = list(self._lifecycle.resting.values())
+        # Nothing was accepted while we looked and nobody went from the one place where we look to
+        # another, so what we saw was true at one moment.
+        with self._table.lock:
+            resting = list(lifecycle.resting.values())
         if any(cell.size() for cell in resting):
             # What waits for a restart is queued, although nobody has to look at it.
             return False
-        return self._carrier.idle() and self._fates.accepted.value == before
+        return self._carrier.idle() and before == (
+            self._fates.accepted.value, lifecycle.rest_changes
+        )
 
     def _shut_down(self, timeout_s: float) -> None:
         carrier = self._carrier

@@ -109,7 +109,9 @@ class Lifecycle:
         self.orphans: dict[int, ActorCell] = {}
         # Actors that were given up while their code runs on; each leaves when it ends.
         self.resting: dict[int, ActorCell] = {}
-        # Under the lock: restarting actors that nobody owns; each leaves when it goes on or ends.
+        # Under the lock: actors that restart; each leaves when it goes on or ends.
+        self.rest_changes = 0
+        # Under the lock: raised with each change of `resting`, so that `quiesce` sees it.
         self.closing = False
         # Under the lock; True from the start of shutdown on, when nothing may begin.
         self.refuse: Callable[[], None] = _nothing
@@ -150,10 +152,8 @@ class Lifecycle:
     def spawn_born(self, spec: ActorSpec, handler: Any, runner: Runner, born: Born) -> int:
         """Make an actor without a parent that `born` is told of before it begins.
 
-        Args:
-            spec, handler, runner: as for `spawn`.
-            born: called with the cell under the table lock, when it is listed and before its
-                runner starts; it may set ties. When it raises, the actor never was.
+        `born` is called with the cell under the table lock, when it is listed and before its
+        runner starts; it may set ties. When it raises, the actor never was.
         """
         cell = ActorCell(spec, handler, runner)
         with self._lock:
@@ -193,10 +193,7 @@ class Lifecycle:
     ) -> int:
         """Make an actor that ends with its parent.
 
-        Args:
-            parent_pid: the parent.
-            spec, handler, runner: as for `spawn`.
-            born: as for `spawn_born`; the cell has its parent by then.
+        `born` is as for `spawn_born`; the cell has its parent by then.
 
         Raises:
             ActorDead: the parent is stopping, dead or unknown.
@@ -417,6 +414,14 @@ class Lifecycle:
     def lock(self) -> Lock:
         """The table lock."""
         return self._lock
+
+    def set_resting(self, cell: ActorCell, rests: bool) -> None:
+        """Note that an actor begins to restart, or goes on. Under the table lock."""
+        self.rest_changes += 1
+        if rests:
+            self.resting[cell.pid] = cell
+        else:
+            self.resting.pop(cell.pid, None)
 
     def cancel_timers(self, ties: Ties) -> None:
         """Timers and probes: nothing may fire for the dead, nor ask after them. Under the lock."""

@@ -181,6 +181,7 @@ class PullRunner:
         # Off the list first, THEN counted with the dead: nobody may see these messages twice.
         shared.living.pop(cell.pid, None)
         lifecycle.count_pulled(handled)
+        self.batched = len(cell.rest or ())
         room.leaving()
         if error is not None and not isinstance(error, ActorStopped):
             lifecycle.fail(cell, error, None if taken is NOTHING else taken, counted)
@@ -188,6 +189,8 @@ class PullRunner:
             lifecycle.finish_stopped(cell)
         elif cell.state is not RESTARTING:
             lifecycle.finish(cell, Ending(ExitReason.NORMAL, cell.pid))
+        # Not before it is ended or known to restart: `quiesce` looks here for what it has queued.
+        shared.living.pop(cell.pid, None)
         # Before `leave`: whoever stops it from then on finds nobody here.
         self._gone = True
         if cell.state is RESTARTING and lifecycle.leave(cell):

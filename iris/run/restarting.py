@@ -122,7 +122,9 @@ class Restarting:
             # Its code runs, so its runner has it; the spawner has not come round to say so.
             advance(cell, Event.STARTED)
         advance(cell, Event.RESTART)
+        self._lifecycle.set_resting(cell, True)
         cell.special = True
+        renewal.stage = Stage.AWAKE
         renewal.ending = ending
 
     def park(self, cell: ActorCell) -> bool:
@@ -163,7 +165,6 @@ class Restarting:
                 return False
             cell.ready = cell.special = True
             renewal.stage = Stage.WAITING
-            self._lifecycle.resting[cell.pid] = cell
         if watched:
             self._families.wait(cell)
         else:
@@ -192,9 +193,8 @@ class Restarting:
                 history = None if cell.control is None else cell.control.history
                 if history is not None:
                     history.renew(handler)
-                renewal.begin()
                 advance(cell, Event.RESTARTED)
-                self._lifecycle.resting.pop(cell.pid, None)
+                renewal.begin()
             self._settling.settle(cell, dropped)
             text = f"actor {cell.pid} restarted and dropped its queue, this question with it"
             tell_askers(asked, ActorRestarting, text)
@@ -205,6 +205,10 @@ class Restarting:
                     raise
                 return False
             self._delivery.insist(cell)
+            with self._lock:
+                # Not before somebody has it again: `quiesce` looks here for what it has queued.
+                if cell.state is not RESTARTING:
+                    self._lifecycle.set_resting(cell, False)
         except BaseException:
             self._delivery.insist(cell)
             raise
@@ -225,7 +229,6 @@ class Restarting:
                 cell.special = True
                 renewal.ending, renewal.quarantined = ending, quarantined
                 renewal.restarts -= 1
-                self._lifecycle.resting[cell.pid] = cell
         if stopped:
             self._delivery.insist(cell)
         return not stopped

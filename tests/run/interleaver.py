@@ -28,7 +28,7 @@ import greenlet
 SHARED = {
     "_armed_in", "_asked", "_crew", "_gone", "_wanted", "admission", "answered", "asked", "asks",
     "closed", "control", "count_at", "items", "latest", "marks", "over", "pid", "policy", "ready",
-    "shut", "sleeping", "special", "state", "target", "ties", "tickets",
+    "shut", "sleeping", "special", "stage", "state", "target", "ties", "tickets",
 }
 """Attributes before whose every load and store a thread may be preempted."""
 
@@ -46,9 +46,9 @@ CONTAINERS = {
 
 INSTRUMENTED = {
     "core.cell", "core.idle", "core.load", "core.mailbox", "core.table", "core.waits",
-    "run.asking", "run.backpressure", "run.bed",
-    "run.blocking", "run.carrier", "run.crew", "run.delivery", "run.lazy", "run.lifecycle",
-    "run.pull", "run.pullbox", "run.push", "run.registry", "run.requests", "run.swapping",
+    "run.asking", "run.backpressure", "run.bed", "run.blocking", "run.carrier", "run.crew",
+    "run.delivery", "run.families", "run.lazy", "run.lifecycle", "run.pull", "run.pullbox",
+    "run.push", "run.registry", "run.requests", "run.restarting", "run.settling", "run.swapping",
     "run.turn", "run.watchdog",
 }
 """The modules of Iris in which threads may be preempted."""
@@ -181,6 +181,8 @@ class Iris:
             )
             self.assembly: Any = importlib.import_module("iris.assembly")
             self.config: Any = importlib.import_module("iris.config")
+            self.renewal: Any = importlib.import_module("iris.core.renewal")
+            self.links: Any = importlib.import_module("iris.core.links")
             self.context: Any = importlib.import_module("iris.run.context")
             self.errors: Any = importlib.import_module("iris.errors")
         finally:
@@ -604,6 +606,9 @@ class World:
         assert not self.carrier.runqueue, "a cell is queued and the carrier sleeps"
         assert self.carrier.sleeping, "the next sender would not wake the hub"
         for cell in self.table.cells():
+            if cell.state.value == "restarting":
+                assert cell.ties.renewal.stage.name == "RESTED", "never at rest"
+                continue
             if cell.spec.kind == "release_gil":
                 assert not cell.running, "a worker waits in a turn"
             if cell.spec.kind != "pull":
@@ -613,7 +618,7 @@ class World:
             # Between the append and its count: who knows?
             return
         stats = self.system.snapshot.stats()
-        fates = ("handled", "failed", "dropped_old", "expired", "queued", "running")
+        fates = ("handled", "failed", "dropped_old", "expired", "quarantined", "queued", "running")
         assert stats["accepted"] == sum(stats[fate] for fate in fates), stats
 
     def _run_hub(self) -> None:

@@ -919,6 +919,344 @@ def an_actor_is_born_beside_the_end_of_another(world: World) -> Callable[[], Non
     return check
 
 
+# -- restarts in place -----------------------------------------------------------------------------
+
+
+def restarting(world: World, pid: int, told: list[int], **options: bool) -> int:
+    """The actor restarts in place; `told` gets its pid for each rest."""
+    cell = world.table.get(pid)
+    rested = lambda cell: told.append(cell.pid)  # noqa: E731
+    renewal = world.iris.renewal.Renewal(rested, **options)
+    world.iris.links.ties_of(cell).renewal = renewal
+    return pid
+
+
+def resumes(
+    world: World, pid: int, told: list[int], handler: Callable[[Any], Any], times: int = 1
+) -> None:
+    """A thread that resumes the actor after each of so many rests, unless it has ended."""
+    cell = world.table.get(pid)
+
+    def body() -> None:
+        for rest in range(times):
+            world.wait(lambda rest=rest: len(told) > rest or pid in world.ended)
+            if len(told) > rest:
+                world.system.restarting.resume(cell, handler)
+
+    world.thread("supervisor", body)
+
+
+def failing(message: Any) -> None:
+    """A handler fails over the message 1."""
+    if message == 1:
+        raise ValueError(message)
+
+
+def order(world: World, pid: int) -> Callable[[], bool]:
+    cell = world.table.get(pid)
+    return lambda: bool(world.system.restarting.order(cell))
+
+
+def lives_on(world: World, told: list[int], rests: int, *seen: Any) -> Callable[[], None]:
+    """A check: it was told of so many rests, and is alive, and these messages were handled."""
+
+    def check() -> None:
+        assert len(told) == rests
+        assert [cell.state.value for cell in world.table.cells()] == ["alive"]
+        assert sorted(world.seen) == sorted(seen)
+        assert world.system.lifecycle.resting == {}
+
+    return check
+
+
+def an_actor_fails_and_is_resumed(world: World) -> Callable[[], None]:
+    told: list[int] = []
+    pid = restarting(world, world.system.spawning.push(world.handler(act=failing)), told)
+    world.thread("a", sends(world, pid, 1, 2))
+    world.thread("b", sends(world, pid, 3))
+    resumes(world, pid, told, world.handler())
+    return lives_on(world, told, 1, 1, 2, 3)
+
+
+def an_actor_is_told_to_restart(world: World) -> Callable[[], None]:
+    told: list[int] = []
+    pid = restarting(world, world.system.spawning.push(world.handler()), told)
+    world.thread("a", sends(world, pid, 1, 2))
+    world.thread("order", order(world, pid))
+    resumes(world, pid, told, world.handler())
+    return lives_on(world, told, 1, 1, 2)
+
+
+def a_blocked_actor_is_told_to_restart(world: World) -> Callable[[], None]:
+    told: list[int] = []
+    block = world.handler(act=lambda message: message == 1 and world.hub.block())
+    pid = restarting(world, world.system.spawning.push(block), told)
+    world.send(pid, 1)
+    world.thread("a", sends(world, pid, 2))
+    world.thread("order", order(world, pid))
+    resumes(world, pid, told, world.handler())
+    return lives_on(world, told, 1, 1, 2)
+
+
+def an_actor_is_told_to_restart_twice(world: World) -> Callable[[], None]:
+    told: list[int] = []
+    taken: list[bool] = []
+    pid = restarting(world, world.system.spawning.push(world.handler()), told)
+    give = order(world, pid)
+    for name in "ab":
+        world.thread(name, lambda: taken.append(give()))
+
+    def check() -> None:
+        assert sorted(taken) == [False, True]
+        assert told == [pid]
+
+    return check
+
+
+def an_order_is_cut_short(world: World) -> Callable[[], None]:
+    told: list[int] = []
+    pid = restarting(world, world.system.spawning.push(world.handler()), told)
+    world.thread("a", order(world, pid), may_be_interrupted=True)
+
+    def check() -> None:
+        states = [cell.state.value for cell in world.table.cells()]
+        assert (states, told) in ((["alive"], []), (["restarting"], [pid]))
+
+    return check
+
+
+def a_resume_is_cut_short(world: World) -> Callable[[], None]:
+    """The actor goes on, or stays at rest; whatever it does, its queue is not forgotten."""
+    told: list[int] = []
+    pid = restarting(world, world.system.spawning.push(world.handler()), told)
+    cell = world.table.get(pid)
+    order(world, pid)()
+    world.let_start()
+    world.send(pid, 1)
+    world.thread(
+        "a",
+        lambda: world.system.restarting.resume(cell, world.handler()),
+        may_be_interrupted=True,
+    )
+
+    def check() -> None:
+        assert (cell.state.value, world.seen) in (("alive", [1]), ("restarting", []))
+
+    return check
+
+
+def an_actor_is_stopped_beside_its_restart(world: World) -> Callable[[], None]:
+    told: list[int] = []
+    pid = restarting(world, world.system.spawning.push(world.handler(act=failing)), told)
+    world.send(pid, 1)
+    world.thread("stop", lambda: world.system.registry.stop(pid))
+    world.thread("a", sends(world, pid, 2))
+    resumes(world, pid, told, world.handler())
+    return all_gone(world)
+
+
+def an_actor_at_rest_is_given_up_beside_a_stop(world: World) -> Callable[[], None]:
+    told: list[int] = []
+    pid = restarting(world, world.system.spawning.push(world.handler()), told)
+    cell = world.table.get(pid)
+    order(world, pid)()
+    world.let_start()
+    ending = world.system.lifecycle.shutdown_ending
+    done: list[bool] = []
+    world.thread("a", lambda: done.append(world.system.restarting.give_up(cell, ending)))
+    world.thread("b", lambda: done.append(world.system.registry.stop(pid)))
+
+    def check() -> None:
+        assert sorted(done) == [False, True]
+        assert world.ended == [pid]
+
+    return check
+
+
+def a_message_has_a_second_chance(world: World) -> Callable[[], None]:
+    told: list[int] = []
+    pid = world.system.spawning.push(world.handler(act=failing))
+    restarting(world, pid, told, redeliver=True)
+    world.thread("a", sends(world, pid, 1, 2))
+    world.thread("b", sends(world, pid, 3))
+    resumes(world, pid, told, world.handler(act=failing), 2)
+
+    def check() -> None:
+        lives_on(world, told, 2, 1, 1, 2, 3)()
+        assert world.system.snapshot.stats()["quarantined"] == 1
+
+    return check
+
+
+def an_asked_actor_restarts(world: World) -> Callable[[], None]:
+    told: list[int] = []
+    answers: list[Any] = []
+    pid = restarting(world, world.system.spawning.push(world.handler(act=failing)), told)
+    world.thread("a", sends(world, pid, 1))
+    world.thread("b", asks(world, pid, 2, answers))
+
+    def answer(message: Any) -> None:
+        world.system.asking.reply("new")
+
+    resumes(world, pid, told, world.handler(act=answer))
+
+    def check() -> None:
+        if answers == ["AskTimeout"]:
+            # The old handler had it, and does not answer.
+            return
+        assert answers in (["new"], ["ActorRestarting"]), answers
+        assert world.waits == {}
+
+    return check
+
+
+def a_child_ends_beside_the_rest_of_its_parent(world: World) -> Callable[[], None]:
+    told: list[int] = []
+    parent = restarting(world, world.system.spawning.push(world.handler(1)), told)
+    child = world.system.spawning.child(parent, world.handler(2))
+    world.thread("stop child", lambda: world.system.registry.stop(child))
+    world.thread("order", order(world, parent))
+    resumes(world, parent, told, world.handler(1))
+
+    def check() -> None:
+        assert world.ended == [child]
+        assert told == [parent]
+
+    return check
+
+
+def a_child_is_born_beside_the_rest_of_its_parent(world: World) -> Callable[[], None]:
+    """It ends before the rest, or is refused, or belongs to the life after."""
+    told: list[int] = []
+    parent = restarting(world, world.system.spawning.push(world.handler(1)), told)
+    born: list[int] = []
+
+    def bear() -> None:
+        with suppress(world.iris.errors.ActorRestarting):
+            born.append(world.system.spawning.child(parent, world.handler(2)))
+
+    world.thread("child", bear)
+    world.thread("order", order(world, parent))
+
+    def check() -> None:
+        assert told == [parent]
+        assert world.ended == born
+
+    return check
+
+
+def a_sender_waits_for_room_over_a_restart(world: World) -> Callable[[], None]:
+    told: list[int] = []
+    pid = world.system.spawning.bounded(world.handler(act=failing), 100, 1)
+    restarting(world, pid, told)
+    world.system.bounds.set_policy(pid, "block")
+    world.thread("a", sends(world, pid, 1, 2, 3))
+    resumes(world, pid, told, world.handler())
+    return lives_on(world, told, 1, 1, 2, 3)
+
+
+def pulls(world: World, act: Callable[[Any], Any]) -> Callable[[Any], None]:
+    """The function of a pull actor that has each message handled."""
+    handle = world.handler(act=act)
+
+    def body(mailbox: Any) -> None:
+        while True:
+            message = mailbox.recv()
+            if message is not None:
+                handle(message)
+
+    return body
+
+
+def a_pull_actor_fails_and_is_resumed(world: World) -> Callable[[], None]:
+    told: list[int] = []
+    pid = restarting(world, world.system.spawning.mailbox(pulls(world, failing)), told)
+    world.thread("a", sends(world, pid, 1, 2))
+    handle = world.handler()
+    resumes(world, pid, told, lambda mailbox: handle(mailbox.recv()))
+
+    def check() -> None:
+        assert (told, world.seen, world.ended) == ([pid], [1, 2], [pid])
+
+    return check
+
+
+def no_act(message: Any) -> None:
+    """A handler does nothing."""
+
+
+def a_pull_actor_is_told_to_restart(world: World) -> Callable[[], None]:
+    told: list[int] = []
+    pid = restarting(world, world.system.spawning.mailbox(pulls(world, no_act)), told)
+    world.thread("a", sends(world, pid, 1))
+    world.thread("order", order(world, pid))
+
+    def check() -> None:
+        assert told == [pid]
+        cell = world.table.get(pid)
+        assert world.seen == [1] or cell.size() == 1
+
+    return check
+
+
+def a_pull_actor_is_stopped_beside_its_restart(world: World) -> Callable[[], None]:
+    told: list[int] = []
+    pid = restarting(world, world.system.spawning.mailbox(pulls(world, failing)), told)
+    world.send(pid, 1)
+    world.thread("stop", lambda: world.system.registry.stop(pid))
+    world.thread("a", sends(world, pid, 2))
+    return all_gone(world)
+
+
+def a_pull_actor_is_resumed_beside_a_stop(world: World) -> Callable[[], None]:
+    told: list[int] = []
+    pid = restarting(world, world.system.spawning.mailbox(pulls(world, failing)), told)
+    world.send(pid, 1)
+    world.let_start()
+    assert told == [pid]
+    cell = world.table.get(pid)
+    world.thread("resume", lambda: world.system.restarting.resume(cell, pulls(world, no_act)))
+    world.thread("stop", lambda: world.system.registry.stop(pid))
+    return all_gone(world)
+
+
+def a_worked_actor_fails_and_is_resumed(world: World) -> Callable[[], None]:
+    told: list[int] = []
+    pid = restarting(world, in_the_pool(world, world.handler(act=failing)), told)
+    world.thread("a", sends(world, pid, 1, 2))
+    resumes(world, pid, told, world.handler())
+
+    def check() -> None:
+        assert (told, world.seen) == ([pid], [1, 2])
+
+    return check
+
+
+def a_worked_actor_is_told_to_restart(world: World) -> Callable[[], None]:
+    told: list[int] = []
+    pid = restarting(world, in_the_pool(world, world.handler()), told)
+    world.thread("a", sends(world, pid, 1))
+    world.thread("order", order(world, pid))
+    resumes(world, pid, told, world.handler())
+
+    def check() -> None:
+        assert (told, world.seen) == ([pid], [1])
+
+    return check
+
+
+def a_worked_actor_is_stopped_beside_its_restart(world: World) -> Callable[[], None]:
+    told: list[int] = []
+    pid = restarting(world, in_the_pool(world, world.handler()), told)
+    world.thread("order", order(world, pid))
+    world.thread("stop", lambda: world.system.registry.stop(pid))
+
+    def check() -> None:
+        assert world.ended == [pid]
+
+    return check
+
+
 def bug(scenario: Scenario, preemptions: int, reason: str) -> Any:
     return pytest.param(scenario, preemptions, marks=pytest.mark.xfail(strict=True, reason=reason))
 
@@ -993,6 +1331,26 @@ def bug(scenario: Scenario, preemptions: int, reason: str) -> Any:
         (a_send_to_a_worked_actor_is_cut_short, 1),
         (an_actor_is_born_beside_the_end_of_another, 1),
         (a_spawn_is_cut_short, 1),
+        (an_actor_fails_and_is_resumed, 1),
+        (an_actor_is_told_to_restart, 1),
+        (a_blocked_actor_is_told_to_restart, 0),
+        (an_actor_is_told_to_restart_twice, 1),
+        (an_order_is_cut_short, 1),
+        (a_resume_is_cut_short, 1),
+        (an_actor_is_stopped_beside_its_restart, 1),
+        (an_actor_at_rest_is_given_up_beside_a_stop, 2),
+        (a_message_has_a_second_chance, 1),
+        (an_asked_actor_restarts, 0),
+        (a_child_ends_beside_the_rest_of_its_parent, 1),
+        (a_child_is_born_beside_the_rest_of_its_parent, 1),
+        (a_sender_waits_for_room_over_a_restart, 1),
+        (a_pull_actor_fails_and_is_resumed, 1),
+        (a_pull_actor_is_told_to_restart, 1),
+        (a_pull_actor_is_stopped_beside_its_restart, 2),
+        (a_pull_actor_is_resumed_beside_a_stop, 2),
+        (a_worked_actor_fails_and_is_resumed, 1),
+        (a_worked_actor_is_told_to_restart, 1),
+        (a_worked_actor_is_stopped_beside_its_restart, 1),
     ],
 )
 def test_no_order_of_steps_breaks_a_rule(iris: Iris, scenario: Scenario, preemptions: int) -> None:
@@ -1012,7 +1370,25 @@ def test_no_order_of_steps_breaks_a_rule(iris: Iris, scenario: Scenario, preempt
             "if True:",
             two_senders,
         ),
-        ("run.lifecycle", "if not cell.user or cell.ready:", "if True:", an_actor_is_stopped),
+        ("run.settling", "if not cell.user or cell.ready:", "if True:", an_actor_is_stopped),
+        (
+            "run.restarting",
+            "            renewal.stage = Stage.LEAVING\n",
+            "",
+            a_child_is_born_beside_the_rest_of_its_parent,
+        ),
+        (
+            "run.restarting",
+            "if cell.state is not STOPPING or renewal is None or renewal.stage is Stage.AWAKE:",
+            "if False:",
+            a_pull_actor_is_stopped_beside_its_restart,
+        ),
+        (
+            "run.blocking",
+            "if self._gone or is_parked(cell):",
+            "if self._gone or cell.state is RESTARTING:",
+            a_worked_actor_is_told_to_restart,
+        ),
         (
             "run.delivery",
             "would leave the message lying.\n                insist(cell)\n",
@@ -1028,7 +1404,7 @@ def test_no_order_of_steps_breaks_a_rule(iris: Iris, scenario: Scenario, preempt
             "if False:\n            cell.ready = True",
             a_pull_actor_receives,
         ),
-        ("run.pull", "        self._gone = True\n", "", a_pull_actor_returns),
+        ("run.pull", "        self._gone = True\n        if", "        if", a_pull_actor_returns),
         (
             "run.delivery",
             "            with self._table.lock:\n                # In one step:",

@@ -413,8 +413,7 @@ def test_senders_that_wait_for_room_go_on_waiting_over_a_restart() -> None:
     sent: list[Any] = []
 
     def send_all(message: Any) -> None:
-        for number in (1, 2):
-            sent.append((number, rt.send(pid, number)))
+        sent.extend((number, rt.send(pid, number)) for number in (1, 2))
 
     rt.send(pid, 0)
     rt.run_until_idle()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -386,11 +387,11 @@ def test_an_actor_that_cannot_begin_never_was(broken: str, is_child: bool) -> No
 
     spec = ActorSpec("push", 100, False, None, True)
     runner = FailingRunner(rt)
+    spawn = system.lifecycle.spawn_born
+    if is_child:
+        spawn = partial(system.lifecycle.spawn_child, parent)
     with pytest.raises(LimitReached, match="no room"):
-        if is_child:
-            system.lifecycle.spawn_child(parent, spec, len, runner, born)
-        else:
-            system.lifecycle.spawn_born(spec, len, runner, born)
+        spawn(spec, len, runner, born)
     # Its joiners are told, and whoever watches it; the end of an actor is not.
     assert ended == [-1]
     assert rt.whereis("n") is None

@@ -1,4 +1,4 @@
-"""Restart in place: what becomes of questions, of the message that failed, of the queue, of swaps."""
+"""Restart in place: what becomes of questions, the message that failed, the queue, swaps."""
 
 from __future__ import annotations
 
