@@ -13,7 +13,6 @@ PARENTS = {
     "BadInput": errors.IrisError,
     "ActorError": errors.IrisError,
     "ActorDead": errors.ActorError,
-    "ActorRestarting": errors.ActorError,
     "LimitReached": errors.IrisError,
     "RuntimeClosed": errors.IrisError,
     "StartFailed": errors.IrisError,
