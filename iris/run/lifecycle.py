@@ -84,7 +84,7 @@ class Lifecycle:
     ) -> None:
         self._table = table
         self.enlist: Callable[[ActorCell], int] = table.add
-        # Where bytes are limited it first gives the cell lanes that are weighed.
+        # Where bytes are limited it gives the cell weighed lanes first.
         self._lock = table.lock
         self._delivery = delivery
         self._requests = requests
@@ -99,7 +99,6 @@ class Lifecycle:
         self._undelivered = undelivered
         self._child_timeout_s = child_timeout_s
         self.probes = Probes()
-        # What users ask after the health of; those of an actor end with it.
         self.later: Later = _no_later
         # Calls something after some seconds, in the carrier's hub.
         self.on_interrupt: Callable[[BaseException], None] = _ignore
@@ -341,12 +340,10 @@ class Lifecycle:
 
     def _release(self, ties: Ties) -> None:
         # 3 Its timers and probes: nothing may fire for the dead, nor ask after them.
+        self.probes.free_all(ties)
         for timer in ties.timers:
             self._timers.cancel(timer)
         ties.timers.clear()
-        for probe in ties.probes:
-            self.probes.free(probe)
-        ties.probes.clear()
         # 4 Its names and paths, in the same breath in which it died.
         for name in ties.names:
             self._names.free(name)
