@@ -60,6 +60,7 @@ LAYERS: dict[str, int] = {
     "iris.jit.decorator": 4,
     # 5: the parts put together
     "iris.assembly": 5,
+    "iris.checks": 5,
     "iris.facade": 5,
     "iris.messaging": 5,
     "iris.lowlevel": 5,

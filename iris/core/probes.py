@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Callable, Optional
 
 from iris.core.book import strike
-from iris.core.cell import ActorCell
+from iris.core.cell import ActorCell, Ties
 from iris.core.links import loosen, ties_of
 
 Probe = Callable[[], Any]
@@ -36,16 +36,18 @@ class Probes:
         held = self._held.get(name)
         if held is None:
             return False
-        self.free(name)
+        strike(self._held, name)
         cell = held[1]
         if cell is not None and cell.ties is not None:
             strike(cell.ties.probes, name)
             loosen(cell)
         return True
 
-    def free(self, name: str) -> None:
-        """Forget a probe whose actor ends."""
-        strike(self._held, name)
+    def free_all(self, ties: Ties) -> None:
+        """Forget the probes of an actor that ends, or begins anew."""
+        for name in ties.probes:
+            strike(self._held, name)
+        ties.probes.clear()
 
     def all(self) -> list[tuple[str, Probe]]:
         """Name and probe of each, in the order in which they came. From any thread, no lock."""

@@ -84,7 +84,7 @@ class Lifecycle:
     ) -> None:
         self._table = table
         self.enlist: Callable[[ActorCell], int] = table.add
-        # Where bytes are limited it first gives the cell lanes that are weighed.
+        # Where bytes are limited it gives the cell weighed lanes first.
         self._lock = table.lock
         self._delivery = delivery
         self._requests = requests
@@ -97,7 +97,6 @@ class Lifecycle:
         self._log = log
         self._settling = settling
         self.probes = Probes()
-        # What users ask after the health of; those of an actor end with it.
         self.later: Later = _not_assembled
         # Calls something after some seconds, in the carrier's hub.
         self.on_interrupt: Callable[[BaseException], None] = _nothing
@@ -428,9 +427,7 @@ class Lifecycle:
         for timer in ties.timers:
             self._timers.cancel(timer)
         ties.timers.clear()
-        for probe in ties.probes:
-            self.probes.free(probe)
-        ties.probes.clear()
+        self.probes.free_all(ties)
 
     def release(self, ties: Ties) -> None:
         """Steps 3 and 4. Under the table lock."""

@@ -33,5 +33,14 @@ def test_the_order_is_that_in_which_they_came() -> None:
     probes = Probes()
     for name in "cab":
         probes.add(name, len, None)
-    probes.free("a")
+    probes.remove("a")
     assert [name for name, _ in probes.all()] == ["c", "b"]
+
+
+def test_those_of_an_actor_are_freed_together_and_no_others() -> None:
+    probes, cell = Probes(), a_cell(1)
+    for name, owner in (("a", cell), ("b", None), ("c", cell)):
+        probes.add(name, len, owner)
+    probes.free_all(ties_of(cell))
+    assert [name for name, _ in probes.all()] == ["b"]
+    assert not ties_of(cell).probes
