@@ -128,10 +128,10 @@ MODELLED = {
     "iris.run.lifecycle:Lifecycle.mark_ended": "1c0b80e9",
     "iris.run.lifecycle:Lifecycle.request_stop": "e8e05817",
     "iris.run.push:PushRunner.__init__": "868e495d",
-    "iris.run.turn:make_long_turn.long_turn": "9459f641",
+    "iris.run.turn:make_full_turn.full_turn": "5ea4f991",
     "iris.run.turn:make_marked_stride.marked_stride": "8e30e80e",
     "iris.run.turn:make_serve.serve": "802f7bc4",
-    "iris.run.turn:make_slice.run_slice": "dcebe8a5",
+    "iris.run.turn:make_slice.run_slice": "a021dd4a",
 }
 
 

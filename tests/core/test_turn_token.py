@@ -78,7 +78,7 @@ MUTANTS = [
 # Fingerprints of the functions that were modelled, their comments and docstrings left out.
 MODELLED = {
     "iris.run.blocking:BlockingRunner._depart": "3385fb29",
-    "iris.run.blocking:BlockingRunner._run_turn": "288e8cb7",
+    "iris.run.blocking:BlockingRunner._run_turn": "255035bb",
     "iris.run.blocking:BlockingRunner.signal": "2e3156a1",
     "iris.run.blocking:BlockingRunner.visit": "83313a86",
     "iris.run.crew:Crew._let_go": "a6d2f98f",
@@ -87,7 +87,7 @@ MODELLED = {
     "iris.run.crew:Crew.put": "38f703c6",
     "iris.run.crew:Crew.put_back": "51969259",
     "iris.run.crew:Crew.resize": "8b680554",
-    "iris.run.crew:Worker.main": "9588b4ad",
+    "iris.run.crew:Worker.main": "2bcd303c",
 }
 
 

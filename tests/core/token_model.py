@@ -262,14 +262,14 @@ class Model:
 
     def turn(self) -> Process:
         if (yield LIFE) != DEAD:
-            yield from self.long_turn()
+            yield from self.full_turn()
         if (yield LIFE) == DEAD:
             yield from self.bury()
             yield GONE, True
             if self.broken != "no look after having gone":
                 yield from self.bury()
 
-    def long_turn(self) -> Process:
+    def full_turn(self) -> Process:
         left = self.scenario.budget
         while left > 0:
             if (yield SPECIAL):
