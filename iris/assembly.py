@@ -69,7 +69,7 @@ from iris.run.supervisor import Authority
 from iris.run.swapping import Swapping
 from iris.run.threads import Threads, WorkerThreads
 from iris.run.timing import Timing
-from iris.run.turn import Ends, make_long_turn, make_slice
+from iris.run.turn import Ends, make_full_turn, make_slice
 from iris.run.undelivered import Undelivered
 from iris.run.watchdog import Watchdog
 
@@ -305,7 +305,7 @@ def assemble(
     lazy = LazyRunner(push, table, delivery, lifecycle, clock)
     shop = Workshop(
         workroom,
-        lambda meter: make_long_turn(meter, ends, lock, clock),
+        lambda meter: make_full_turn(meter, ends, lock, clock),
         lifecycle.report,
     )
     blocking = system.blocking = Blocking(

@@ -231,7 +231,7 @@ class BlockingRunner:
             else:
                 now = worker.looked_at = shared.clock()
                 cell.running = 1
-                worker.long_turn(cell, now + shared.slice_s)
+                worker.full_turn(cell, now + shared.slice_s)
         finally:
             cell.running = 0
             if cell.state is DEAD:

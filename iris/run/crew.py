@@ -20,7 +20,7 @@ from iris.core.cell import ActorCell
 from iris.run.bed import Bed
 from iris.run.context import Place, enter, leave
 from iris.run.native import new_rlock
-from iris.run.turn import STRIDE_MAX, LongTurn, Meter
+from iris.run.turn import STRIDE_MAX, FullTurn, Meter
 
 
 class Job(Protocol):
@@ -61,7 +61,7 @@ class Workshop:
     def __init__(
         self,
         room: Workroom,
-        make_turn: Callable[[Meter], LongTurn],
+        make_turn: Callable[[Meter], FullTurn],
         report: Callable[[BaseException], None],
     ) -> None:
         self.room = room
@@ -108,10 +108,10 @@ class Workshop:
 class Worker:
     """One thread of a crew. It is the `Meter` of the turns that it runs."""
 
-    __slots__ = ("bed", "crew", "handled", "long_turn", "looked_at", "place", "shop", "stride")
+    __slots__ = ("bed", "crew", "full_turn", "handled", "looked_at", "place", "shop", "stride")
 
     place: Place
-    long_turn: LongTurn
+    full_turn: FullTurn
 
     def __init__(self, shop: Workshop, crew: Crew) -> None:
         self.shop = shop
@@ -126,7 +126,7 @@ class Worker:
         shop, crew = self.shop, self.crew
         try:
             self.place = shop.room.place()
-            self.long_turn = shop.make_turn(self)
+            self.full_turn = shop.make_turn(self)
             enter(self.place)
             while True:
                 job = crew.next_job(self)

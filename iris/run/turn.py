@@ -37,7 +37,7 @@ _GOES_ON = (ALIVE, STARTING)
 # actor was orphaned, and its turn has come back after all.
 
 
-LongTurn = Callable[[ActorCell, float], None]
+FullTurn = Callable[[ActorCell, float], None]
 
 
 class Meter(Protocol):
@@ -76,7 +76,7 @@ def make_slice(carrier: Carrier, ends: Ends, lock: Lock, clock: Callable[[], flo
     runqueue = carrier.runqueue
     popleft = runqueue.popleft
     append = runqueue.append
-    long_turn = make_long_turn(carrier, ends, lock, clock)
+    full_turn = make_full_turn(carrier, ends, lock, clock)
     fail, leave = ends.fail, ends.leave
 
     def run_slice(place: Place, slice_end: float, turn_end: float) -> None:
@@ -110,7 +110,7 @@ def make_slice(carrier: Carrier, ends: Ends, lock: Lock, clock: Callable[[], flo
                         carrier.handled += 1
                 elif cell.state is not DEAD:
                     cell.running = 1
-                    long_turn(cell, turn_end)
+                    full_turn(cell, turn_end)
                     turns = 1
             except BaseException:
                 # Ctrl-C inside Iris itself, or a bug: the cell must not be lost with it.
@@ -146,7 +146,7 @@ def make_slice(carrier: Carrier, ends: Ends, lock: Lock, clock: Callable[[], flo
     return run_slice
 
 
-def make_long_turn(meter: Meter, ends: Ends, lock: Lock, clock: Callable[[], float]) -> LongTurn:
+def make_full_turn(meter: Meter, ends: Ends, lock: Lock, clock: Callable[[], float]) -> FullTurn:
     """Build the general turn: system lane, markers, a budget, a cut by the clock.
 
     The turns of one thread share a meter, and what is built here.
@@ -155,7 +155,7 @@ def make_long_turn(meter: Meter, ends: Ends, lock: Lock, clock: Callable[[], flo
     serve = make_serve(ends)
     marked_stride = make_marked_stride(ends, lock)
 
-    def long_turn(cell: ActorCell, turn_end: float) -> None:
+    def full_turn(cell: ActorCell, turn_end: float) -> None:
         message: Any = None
         left = cell.spec.budget
         try:
@@ -208,7 +208,7 @@ def make_long_turn(meter: Meter, ends: Ends, lock: Lock, clock: Callable[[], flo
             meter.handled += started - counted
             fail(cell, error, message, counted)
 
-    return long_turn
+    return full_turn
 
 
 def found_nothing(cell: ActorCell, lock: Lock) -> None:

@@ -28,7 +28,7 @@ _TURN_FILE = make_slice.__code__.co_filename
 
 _MESSAGE_IN = {
     "run_slice": "message",
-    "long_turn": "message",
+    "full_turn": "message",
     "serve": "item",
     "marked_stride": "item",
 }

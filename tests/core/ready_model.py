@@ -399,7 +399,7 @@ class Model:
                     yield from self.fail()
             elif self.broken == "the dead have turns" or (yield LIFE) != DEAD:
                 yield RUNNING, True
-                yield from self.long_turn(me)
+                yield from self.full_turn(me)
             yield RUNNING, False
             yield from self.end_turn()
             if (yield partial(has_strayed, me)):
@@ -482,7 +482,7 @@ class Model:
         yield HANDLING, 0
         return raised
 
-    def long_turn(self, me: int) -> Process:
+    def full_turn(self, me: int) -> Process:
         left = self.scenario.budget
         while left > 0:
             if (yield SPECIAL) and (yield from self.serve(me)):

@@ -106,7 +106,7 @@ MODELLED = {
     "iris.run.crew:Crew.put": "38f703c6",
     "iris.run.crew:Crew.put_back": "51969259",
     "iris.run.crew:Crew.resize": "8b680554",
-    "iris.run.crew:Worker.main": "9588b4ad",
+    "iris.run.crew:Worker.main": "2bcd303c",
 }
 
 

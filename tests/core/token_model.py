@@ -301,7 +301,7 @@ class Model:
 
     def turn(self) -> Process:
         if (yield LIFE) != DEAD:
-            yield from self.long_turn()
+            yield from self.full_turn()
         if (yield LIFE) == DEAD:
             yield from self.bury()
             yield GONE, True
@@ -310,7 +310,7 @@ class Model:
         elif self.broken != "left after the turn was let go":
             yield from self.leave()
 
-    def long_turn(self) -> Process:
+    def full_turn(self) -> Process:
         left = self.scenario.budget
         while left > 0:
             if (yield SPECIAL):

@@ -237,27 +237,46 @@ def test_a_system_message_and_a_marked_queue_are_named_too(watched: Watched) -> 
 # -- what is not -----------------------------------------------------------------------------------
 
 
+def longest_gap(marks: list[float]) -> float:
+    """The longest time between two marks, in seconds."""
+    return max((later - one for one, later in zip(marks, marks[1:])), default=0.0)
+
+
 @pytest.mark.parametrize("kind", ["sleeps", "pauses", "spawns", "is quick"])
 def test_a_carrier_that_is_not_held_is_not_reported(kind: str) -> None:
-    one = Watched(long_turn_ms=400)
+    limit_s = 0.4
 
-    def handler(message: Any) -> None:
-        end = time.perf_counter() + 1.0
-        if kind == "sleeps":
-            gevent.sleep(1.0)
-        while kind == "pauses" and time.perf_counter() < end:
-            spin(0.002)
-            iris.pause()
-        if kind == "spawns":
-            # Not a turn, although it holds the thread.
-            gevent.spawn(spin, 0.9).join()
-        if kind == "is quick" and message < 500:
-            spin(0.001)
-            one.rt.send(one.rt.self_pid(), message + 1)
+    def reports_and_marks() -> tuple[list[iris.LongTurn], list[float]]:
+        one = Watched(long_turn_ms=limit_s * 1000)
+        marks: list[float] = []
 
-    one.run(handler, 0)
-    one.rt.shutdown()
-    assert one.reports == []
+        def handler(message: Any) -> None:
+            end = time.perf_counter() + 1.0
+            if kind == "sleeps":
+                gevent.sleep(1.0)
+            while kind == "pauses" and time.perf_counter() < end:
+                marks.append(time.perf_counter())
+                spin(0.002)
+                iris.pause()
+            if kind == "spawns":
+                # Not a turn, although it holds the thread.
+                gevent.spawn(spin, 0.9).join()
+            if kind == "is quick" and message < 500:
+                marks.append(time.perf_counter())
+                spin(0.001)
+                one.rt.send(one.rt.self_pid(), message + 1)
+
+        one.run(handler, 0)
+        one.rt.shutdown()
+        return one.reports, marks
+
+    for _ in range(5):
+        reports, marks = reports_and_marks()
+        # A machine with too much to do may itself hold up the thread for so long.
+        if longest_gap(marks) < limit_s:
+            assert reports == []
+            return
+    pytest.skip("the machine lets a thread wait for too long")
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs SIGSTOP")

@@ -82,3 +82,31 @@ def pull(rt: SimRuntime, body: Callable[[iris.PyMailbox], Any], *messages: Any) 
 def version(log: Log, number: Any) -> Callable[[Any], None]:
     """A handler that notes its number beside each message."""
     return lambda message: log.append((number, message))
+
+
+def echo(rt: SimRuntime) -> int:
+    """An actor that answers with what it is asked."""
+    return rt.spawn(rt.reply)
+
+
+def answering(rt: SimRuntime, seen: list[Any]) -> Any:
+    """A handler that asks `(pid, data)` and keeps the answer or the error."""
+
+    def handler(message: Any) -> None:
+        pid, data = message
+        try:
+            seen.append(rt.ask(pid, data, 10))
+        except iris.IrisError as error:
+            seen.append(error)
+
+    return handler
+
+
+def check_books(rt: SimRuntime) -> dict[str, int]:
+    """Every message has one fate; the counters."""
+    stats = rt.stats()
+    sent = ("accepted", "refused", "undeliverable", "redirected")
+    fates = ("handled", "failed", "dropped_old", "expired", "queued", "running")
+    assert stats["sent"] == sum(stats[name] for name in sent)
+    assert stats["accepted"] == sum(stats[name] for name in fates)
+    return stats
