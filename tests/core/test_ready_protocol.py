@@ -157,10 +157,10 @@ MODELLED = {
     "iris.run.restarting:Restarting.order": "14513929",
     "iris.run.restarting:Restarting.resume": "06aa2248",
     "iris.run.settling:Settling.bury": "75511700",
-    "iris.run.turn:make_full_turn.full_turn": "8d7c8ead",
+    "iris.run.turn:make_full_turn.full_turn": "6f67dfad",
     "iris.run.turn:make_marked_stride.marked_stride": "a21b4a41",
     "iris.run.turn:make_serve.serve": "4344569e",
-    "iris.run.turn:make_slice.run_slice": "2018bc43",
+    "iris.run.turn:make_slice.run_slice": "1c5682bb",
 }
 
 

@@ -97,7 +97,7 @@ MUTANTS_IN_LARGER = [
 # Fingerprints of the functions that were modelled, their comments and docstrings left out.
 MODELLED = {
     "iris.run.blocking:BlockingRunner._depart": "3385fb29",
-    "iris.run.blocking:BlockingRunner._run_turn": "a0f34c2c",
+    "iris.run.blocking:BlockingRunner._run_turn": "1b50cb3a",
     "iris.run.blocking:BlockingRunner.signal": "2e3156a1",
     "iris.run.blocking:BlockingRunner.visit": "b9d46c88",
     "iris.run.crew:Crew._let_go": "a6d2f98f",
