@@ -119,7 +119,7 @@ class Messages:
             raise Fault("two handlers at a time")
         if s[LIFE] == DEAD:
             raise Fault("handled after the end")
-        if s[STAGE] != AWAKE:
+        if s[STAGE] != AWAKE and s[LIFE] == RESTARTING:
             raise Fault("handled at rest")
         s[HANDLING] = item + 1
         if item == SYSTEM:
@@ -332,6 +332,7 @@ class Model:
     def begin_restart(self) -> Process:
         yield restart
         yield SPECIAL, True
+        yield STAGE, AWAKE
 
     def resume(self) -> Process:
         """What a supervisor does that was told of the rest; at any time, or never."""
@@ -339,8 +340,8 @@ class Model:
             return
         resting = (yield acquire) == RESTARTING
         if resting:
-            yield STAGE, AWAKE
             yield LIFE, ALIVE
+            yield STAGE, AWAKE
         yield LOCK, False
         if resting and self.broken != "a resume wakes nobody":
             yield from self.insist()
