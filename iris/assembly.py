@@ -332,7 +332,9 @@ def assemble(
         lifecycle, table, delivery, registry, push, pull, lazy, blocking
     )  # fmt: skip
     authority = _supervise(
-        system, restarting, groups, Factories(shop, carrier), log, clock, generator.random
+        system, restarting, groups, Factories(shop, carrier), log, clock,
+        # Not the generator itself: that of the system lets go of the GIL for each number.
+        random.Random(generator.getrandbits(64)).random,
     )
     system.snapshot = Snapshot(
         table, fates, lifecycle.orphans, handled, pulled, lambda: authority.restarts, backpressure

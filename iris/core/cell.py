@@ -7,10 +7,12 @@ A cell refuses to know what runs it: that is its runner, one small object behind
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Callable, Optional, Protocol
 
+from iris.core.book import EMPTY
 from iris.core.mailbox import Bound, Control, Mailbox
 from iris.core.messages import Ending
 from iris.core.renewal import Renewal, Stage
@@ -146,7 +148,8 @@ class Ties:
     """What binds one actor to others, and whatever else its end has to undo.
 
     Most actors have none, so it is made on first need. Changed under the table lock. Sets
-    are dicts, because these keep their order, the same on every interpreter.
+    are dicts, because these keep their order, the same on every interpreter. A field that is
+    empty may be the shared `EMPTY`: `iris.core.links.book_of` gives one to write in.
     """
 
     __slots__ = (
@@ -170,19 +173,19 @@ class Ties:
 
     def __init__(self) -> None:
         self.parent: Optional[ActorCell] = None
-        self.children: dict[int, ActorCell] = {}
-        self.links: dict[int, ActorCell] = {}
+        self.children: dict[int, ActorCell] = EMPTY
+        self.links: dict[int, ActorCell] = EMPTY
         # Invariant: symmetric; b in a.links exactly when a in b.links.
-        self.watched_by: dict[int, Monitor] = {}
-        self.watching: dict[int, Monitor] = {}
-        self.names: dict[str, None] = {}
-        self.paths: dict[str, None] = {}
-        self.timers: dict[int, None] = {}
-        self.probes: dict[str, None] = {}
+        self.watched_by: dict[int, Monitor] = EMPTY
+        self.watching: dict[int, Monitor] = EMPTY
+        self.names: dict[str, None] = EMPTY
+        self.paths: dict[str, None] = EMPTY
+        self.timers: dict[int, None] = EMPTY
+        self.probes: dict[str, None] = EMPTY
         # By name, those that it has added.
-        self.joiners: list[Callable[[], Any]] = []
+        self.joiners: Sequence[Callable[[], Any]] = ()
         # Called once each when the actor is gone, after its pid is retired.
-        self.seats: list[Any] = []
+        self.seats: tuple[Any, ...] = ()
         # The seats that it fills under supervisors, each an `iris.core.supervision.Child`.
         self.charge: Any = None
         # The `iris.core.supervision.Group` of which this actor is the supervisor, or None.

@@ -6,9 +6,9 @@ module decides nothing about ends, it only answers who is concerned.
 
 from __future__ import annotations
 
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
-from iris.core.book import strike
+from iris.core.book import EMPTY, strike
 from iris.core.cell import ALIVE, DEAD, STOPPING, ActorCell, Monitor, Ties
 
 
@@ -18,6 +18,25 @@ def ties_of(cell: ActorCell) -> Ties:
     if ties is None:
         ties = cell.ties = Ties()
     return ties
+
+
+def book_of(cell: ActorCell, field: str) -> dict[Any, Any]:
+    """One of the books among the ties of a cell, to write in. Under the table lock."""
+    ties = ties_of(cell)
+    book: dict[Any, Any] = getattr(ties, field)
+    if book is EMPTY:
+        book = {}
+        setattr(ties, field, book)
+    return book
+
+
+def joiners_of(cell: ActorCell) -> list[Callable[[], Any]]:
+    """Those who wait for the end of a cell, to add to. Under the table lock."""
+    ties = ties_of(cell)
+    joiners = ties.joiners
+    if not isinstance(joiners, list):
+        joiners = ties.joiners = []
+    return joiners
 
 
 def loosen(cell: ActorCell) -> None:
@@ -102,7 +121,7 @@ def all_below(cell: ActorCell) -> list[ActorCell]:
 def adopt(parent: ActorCell, child: ActorCell) -> None:
     """Make `child` a child of `parent`."""
     ties_of(child).parent = parent
-    ties_of(parent).children[child.pid] = child
+    book_of(parent, "children")[child.pid] = child
 
 
 def disown(child: ActorCell) -> Optional[ActorCell]:
@@ -119,8 +138,8 @@ def disown(child: ActorCell) -> Optional[ActorCell]:
 
 def tie(a: ActorCell, b: ActorCell) -> None:
     """Link two actors; linking twice is linking once."""
-    ties_of(a).links[b.pid] = b
-    ties_of(b).links[a.pid] = a
+    book_of(a, "links")[b.pid] = b
+    book_of(b, "links")[a.pid] = a
 
 
 def untie(a: ActorCell, b: ActorCell) -> bool:
@@ -163,8 +182,8 @@ class Monitors:
         """Have `watcher` told of the end of `target`; returns the ref."""
         monitor = Monitor(self.new_ref(), watcher, target)
         self._by_ref[monitor.ref] = monitor
-        ties_of(target).watched_by[monitor.ref] = monitor
-        ties_of(watcher).watching[monitor.ref] = monitor
+        book_of(target, "watched_by")[monitor.ref] = monitor
+        book_of(watcher, "watching")[monitor.ref] = monitor
         return monitor.ref
 
     def end(self, ref: int) -> bool:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any, Callable, Optional
 
-from iris.core.book import strike
+from iris.core.book import EMPTY, strike
 from iris.core.cell import ActorCell, Ties
-from iris.core.links import loosen, ties_of
+from iris.core.links import book_of, loosen
 
 Probe = Callable[[], Any]
 
@@ -27,7 +27,7 @@ class Probes:
         if name in self._held:
             return False
         if cell is not None:
-            ties_of(cell).probes[name] = None
+            book_of(cell, "probes")[name] = None
         self._held[name] = (probe, cell)
         return True
 
@@ -47,7 +47,7 @@ class Probes:
         """Forget the probes of an actor that ends, or begins anew."""
         for name in ties.probes:
             strike(self._held, name)
-        ties.probes.clear()
+        ties.probes = EMPTY
 
     def all(self) -> list[tuple[str, Probe]]:
         """Name and probe of each, in the order in which they came. From any thread, no lock."""

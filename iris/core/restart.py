@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from enum import Enum
-from typing import TypeVar
+from typing import TypeVar, Union
 
 from iris.core.messages import ExitReason
 from iris.errors import BadInput
 
 Item = TypeVar("Item")
+Times = Union[list[float], "deque[float]"]
+"""A list where only a few are allowed, else a deque: a list is slow at its front, a deque large."""
 
 DOUBLINGS_MAX = 32
 """A pause that has doubled this often is over every upper bound; larger powers overflow."""
@@ -94,31 +96,21 @@ def affected(strategy: Strategy, children: Sequence[Item], failed: Item) -> list
     return list(children[children.index(failed) :])
 
 
-class Intensity:
-    """How many restarts there may be within some time: a window that slides.
+def admit(times: Times, max_restarts: int, within_s: float, now: float) -> bool:
+    """Whether one more restart is allowed at this time; if so, it is counted.
 
     Args:
-        max_restarts: so many are allowed; 0 allows none.
-        within_s: in any period of so many seconds.
+        times: when there were restarts, rising; those that are too old are taken off.
+        max_restarts: so many are allowed in any period of `within_s` seconds; 0 allows none.
+        within_s: see there.
+        now: the time, in seconds.
     """
-
-    __slots__ = ("_times", "max_restarts", "within_s")
-
-    def __init__(self, max_restarts: int, within_s: float) -> None:
-        self.max_restarts = max_restarts
-        self.within_s = within_s
-        self._times: deque[float] = deque()
-        # Invariant: rising, at most `max_restarts`, none older than `within_s` at the last look.
-
-    def admit(self, now: float) -> bool:
-        """Whether one more restart is allowed at this time; if so, it is counted."""
-        times = self._times
-        while times and now - times[0] > self.within_s:
-            times.popleft()
-        if len(times) >= self.max_restarts:
-            return False
-        times.append(now)
-        return True
+    while times and now - times[0] > within_s:
+        del times[0]
+    if len(times) >= max_restarts:
+        return False
+    times.append(now)
+    return True
 
 
 def backoff_s(bounds_s: tuple[float, float], failures: int, luck: float) -> float:

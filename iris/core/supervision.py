@@ -9,6 +9,7 @@ by callers (who is listed) changes under the table lock; what the authority alon
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Callable, Optional, Union
@@ -18,7 +19,7 @@ from iris.core.cell import DEAD, ActorCell
 from iris.core.childspec import BACKOFF_MS, MAX_RESTARTS, WITHIN_S, AnySpec
 from iris.core.links import loosen, ties_of
 from iris.core.messages import ExitReason
-from iris.core.restart import Intensity, Restart, Strategy
+from iris.core.restart import Restart, Strategy, Times, admit
 
 GLOBAL = ""
 """The key of the global supervisor; a path starts with a slash, so it cannot collide."""
@@ -51,7 +52,7 @@ class Child:
 
     Args:
         group: the supervisor.
-        id: what it is called there.
+        called: its id there; None where it is known by its pid.
         make: a spec, a factory that returns pids, or None for one that is watched only.
         strategy: who is restarted with it.
         restart: after which ends.
@@ -59,15 +60,15 @@ class Child:
     """
 
     __slots__ = (
-        "asked_at", "cell", "failures", "group", "id", "intensity", "make", "order", "phase", "pid",
-        "reason", "restart", "restarts", "round", "shutdown_timeout_s", "started_s", "strategy",
-        "timer", "wanted",
+        "_called", "asked_at", "cell", "failures", "first_pid", "group", "make", "order", "phase",
+        "pid", "reason", "restart", "restarts", "round", "shutdown_timeout_s", "started_s", "strategy",
+        "timer", "times", "wanted",
     )  # fmt: skip
 
     def __init__(
         self,
         group: Group,
-        id: str,  # noqa: A002  # The word of the public API.
+        called: Optional[str],
         make: Union[PidFactory, AnySpec, None],
         strategy: Strategy,
         restart: Restart,
@@ -75,7 +76,7 @@ class Child:
     ) -> None:
         self.group: Optional[Group] = group
         # None once it was struck off; whatever is still under way for it then comes to nothing.
-        self.id = id
+        self._called = called
         self.make = make
         self.strategy = strategy
         self.restart = restart
@@ -85,9 +86,10 @@ class Child:
         # Under the table lock. Invariant: this child is in the seats of its cell's ties.
         self.pid = 0
         # The latest actor's, also when it has ended.
+        self.first_pid = 0
         self.phase = Phase.DOWN
-        self.intensity: Optional[Intensity] = None
-        # Its own window of restarts; with a `Supervisor` all children share that of the group.
+        self.times: Optional[Times] = None
+        # When it was restarted; with a `Supervisor` all children share the times of the group.
         self.failures = 0
         # In a row; they make the pauses longer.
         self.restarts = 0
@@ -102,6 +104,11 @@ class Child:
         # Runs while it is ENDING.
         self.wanted = True
         # False from its removal on: it is ended and does not come back.
+
+    @property
+    def id(self) -> str:
+        """What it is called in reports."""
+        return f"actor {self.first_pid}" if self._called is None else self._called
 
     @property
     def is_watched(self) -> bool:
@@ -121,8 +128,8 @@ class Group:
     """
 
     __slots__ = (
-        "_last", "backoff_s", "by_id", "cell", "children", "hurried", "intensity", "key",
-        "max_restarts", "observer", "over", "strategy", "within_s",
+        "_last", "backoff_s", "by_id", "cell", "children", "hurried", "key",
+        "max_restarts", "observer", "over", "strategy", "times", "within_s",
     )  # fmt: skip
 
     def __init__(
@@ -147,7 +154,7 @@ class Group:
         self.by_id: dict[str, Child] = {}
         # Only of a `Supervisor`: elsewhere children have no ids of their own.
         self._last = 0
-        self.intensity = None if cell is None else Intensity(max_restarts, within_s)
+        self.times: Optional[Times] = None if cell is None else deque()
         self.over = False
         # True from the end of the supervisor on: nothing is restarted.
         self.hurried = False
@@ -174,13 +181,14 @@ class Group:
             strike(self.by_id, child.id)
         vacate(child)
 
-    def window(self, child: Child) -> Intensity:
-        """Where the restarts of this child are counted."""
-        if self.intensity is not None:
-            return self.intensity
-        if child.intensity is None:
-            child.intensity = Intensity(self.max_restarts, self.within_s)
-        return child.intensity
+    def admits(self, child: Child, now: float) -> bool:
+        """Whether this child may be restarted once more now; if so, that is counted."""
+        times = self.times
+        if times is None:
+            times = child.times
+            if times is None:
+                times = child.times = []
+        return admit(times, self.max_restarts, self.within_s, now)
 
     def pids(self) -> list[int]:
         """The living actors, in the order of their start. Under the table lock."""
@@ -192,14 +200,16 @@ def fill(child: Child, cell: ActorCell) -> None:
     """An actor takes the place. Under the table lock."""
     child.cell = cell
     child.pid = cell.pid
-    ties_of(cell).seats.append(child)
+    child.first_pid = child.first_pid or cell.pid
+    ties = ties_of(cell)
+    ties.seats = (*ties.seats, child)
 
 
 def vacate(child: Child) -> None:
     """The actor leaves the seat. Under the table lock."""
     cell, child.cell = child.cell, None
     if cell is not None and cell.ties is not None:
-        cell.ties.seats.remove(child)
+        cell.ties.seats = tuple(seat for seat in cell.ties.seats if seat is not child)
         loosen(cell)
 
 

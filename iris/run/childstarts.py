@@ -72,19 +72,20 @@ class ChildStarts:
         child.asked_at = group.last_order
         if isinstance(child.make, SupervisorSpec):
             spec = child.make
-            self._put(lambda: self._make_supervisor(child, spec))
+            self._put(self._make_supervisor, child, spec)
             return
         made = child.make
         assert made is not None
         factory = made.factory if isinstance(made, ChildSpec) else made
         try:
-            self._factories.call(
-                factory, lambda error, value: self._put(lambda: self._made(child, error, value))
-            )
+            self._factories.call(factory, self._returned, child)
         except RuntimeError as error:
             # No thread can be started.
-            failure = error
-            self._put(lambda: self._made(child, failure, None))
+            self._returned(child, error, None)
+
+    def _returned(self, child: Child, error: Optional[BaseException], value: Any) -> None:
+        """From the thread of the factory."""
+        self._put(self._made, child, error, value)
 
     def _made(self, child: Child, error: Optional[BaseException], value: Any) -> None:
         """A factory has returned, or raised."""

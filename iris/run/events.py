@@ -7,7 +7,7 @@ leaves turns, timers and sockets their share.
 from __future__ import annotations
 
 from collections import deque
-from typing import Callable
+from typing import Any, Callable
 
 from iris.run.carrier import Carrier
 
@@ -35,14 +35,18 @@ class Events:
         self._carrier = carrier
         self._clock = clock
         self._report = report
-        self._queue: deque[Callable[[], None]] = deque()
+        self._queue: deque[tuple[Any, ...]] = deque()
         # Any thread appends, the hub pops.
         self._awake = False
         # True while the hub will look at the queue by itself.
 
-    def put(self, event: Callable[[], None]) -> None:
-        """Have something done in the hub, after what was put before. From any thread."""
-        self._queue.append(event)
+    def put(self, event: Callable[..., Any], *args: Any) -> None:
+        """Have `event(*args)` called in the hub, after what was put before. From any thread.
+
+        A function and its arguments, and no closure over them: in a storm of failures there are
+        many, and a closure is five things for the collector of garbage to look at.
+        """
+        self._queue.append((event, *args))
         # Queued first, THEN a look: the hub looks once more after it has cleared the flag.
         if not self._awake:
             self._awake = True
@@ -54,9 +58,9 @@ class Events:
         queue, clock = self._queue, self._clock
         end = clock() + WORK_S
         while queue:
-            event = queue.popleft()
+            event, *args = queue.popleft()
             try:
-                event()
+                event(*args)
             except BaseException as error:  # noqa: BLE001  # The pump of events.
                 self._report(error)
             if clock() > end:

@@ -16,8 +16,9 @@ from iris.run.crew import Crew, Worker, Workshop
 PATIENCE_S = 0.01
 """No factory has returned for so long while others wait: then they block, rather than compute."""
 
-Told = Callable[[Any, Any], None]
-"""Called with (error, value): what the factory raised, or None and what it returned."""
+Told = Callable[[Any, Any, Any], None]
+"""Called with (what the caller has said, error, value): what the factory raised, or None and what
+it returned."""
 
 
 class Factories:
@@ -38,8 +39,13 @@ class Factories:
         self._watching = False
         # Hub only: whether it will look at whether they return.
 
-    def call(self, factory: Callable[[], Any], told: Told) -> None:
+    def call(self, factory: Callable[[], Any], told: Told, what: Any) -> None:
         """Have `factory()` called soon, and `told` with what came of it, on the same thread.
+
+        Args:
+            factory: the factory.
+            told: see there.
+            what: its first argument.
 
         Raises:
             RuntimeError: the process can start no thread, and there is none.
@@ -49,7 +55,7 @@ class Factories:
                 self._crew.resize(1)
                 self._threads = 1
             self._open += 1
-        self._crew.put(_Call(self, factory, told))
+        self._crew.put(_Call(self, factory, told, what))
         if not self._watching:
             self._watch()
 
@@ -84,12 +90,15 @@ class Factories:
 class _Call:
     """One call; a job of the crew."""
 
-    __slots__ = ("_factories", "_factory", "_told")
+    __slots__ = ("_factories", "_factory", "_told", "_what")
 
-    def __init__(self, factories: Factories, factory: Callable[[], Any], told: Told) -> None:
+    def __init__(
+        self, factories: Factories, factory: Callable[[], Any], told: Told, what: Any
+    ) -> None:
         self._factories = factories
         self._factory = factory
         self._told = told
+        self._what = what
 
     def visit(self, worker: Worker) -> None:
         """Call the factory, in the thread of the worker."""
@@ -101,6 +110,6 @@ class _Call:
         except BaseException as raised:  # noqa: BLE001  # A thread's entry.
             error = raised
         try:
-            self._told(error, value)
+            self._told(self._what, error, value)
         finally:
             self._factories.returned()

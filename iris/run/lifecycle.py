@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Optional
 
+from iris.core.book import EMPTY
 from iris.core.cell import (
     ALIVE,
     DEAD,
@@ -242,7 +243,7 @@ class Lifecycle:
             if cell.ties is not None:
                 self.release(cell.ties)
             self._table.take_back(cell)
-            joiners = [] if cell.ties is None else cell.ties.joiners
+            joiners = () if cell.ties is None else cell.ties.joiners
             if parent is not None and parent.admission is PARENT and not children_of(parent):
                 parent.admission = None
         if cell.ties is not None:
@@ -426,7 +427,7 @@ class Lifecycle:
         """Timers and probes: nothing may fire for the dead, nor ask after them. Under the lock."""
         for timer in ties.timers:
             self._timers.cancel(timer)
-        ties.timers.clear()
+        ties.timers = EMPTY
         self.probes.free_all(ties)
 
     def release(self, ties: Ties) -> None:
@@ -436,10 +437,10 @@ class Lifecycle:
         # 4 Its names and paths, in the same breath in which it died.
         for name in ties.names:
             self._names.free(name)
-        ties.names.clear()
+        ties.names = EMPTY
         for path in ties.paths:
             self._paths.free(checked_path(path))
-        ties.paths.clear()
+        ties.paths = EMPTY
 
     def complete(self, cell: ActorCell, ending: Ending) -> Optional[ActorCell]:
         """Steps 6 to 9; returns the parent, whose end may wait for this one."""
@@ -457,7 +458,7 @@ class Lifecycle:
             parent = disown(cell)
             self._table.remove(cell)
             # Read now: somebody may have begun to join while the end was on its way.
-            joiners = [] if cell.ties is None else cell.ties.joiners
+            joiners = () if cell.ties is None else cell.ties.joiners
             if parent is not None and parent.admission is PARENT and not children_of(parent):
                 parent.admission = None
         for joiner in joiners:

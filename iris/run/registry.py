@@ -87,7 +87,7 @@ class Registry:
                 return True
             if joiner:
                 self._waits.begin(joiner, pid)
-            joiners = links.ties_of(cell).joiners
+            joiners = links.joiners_of(cell)
             joiners.append(waiter.settle)
         try:
             return waiter.wait(timeout_s)
@@ -108,7 +108,7 @@ class Registry:
             cell = self._active(pid)
             if cell is None or not self._names.set(name, pid):
                 return False
-            links.ties_of(cell).names[name] = None
+            links.book_of(cell, "names")[name] = None
             return True
 
     def take_name(self, name: str, cell: ActorCell) -> None:
@@ -119,14 +119,14 @@ class Registry:
         """
         if not self._names.set(name, cell.pid):
             raise BadInput(f"the name {name!r} is held by actor {self._names.get(name)}")
-        links.ties_of(cell).names[name] = None
+        links.book_of(cell, "names")[name] = None
 
     def take_path(self, path: str, cell: ActorCell) -> None:
         """Give a path to an actor that is just beginning; as `take_name`."""
         parts = checked_path(path)
         if not self._paths.set(parts, cell.pid):
             raise BadInput(f"the path {path!r} is held by actor {self._paths.get(parts)}")
-        links.ties_of(cell).paths[path] = None
+        links.book_of(cell, "paths")[path] = None
 
     def unregister(self, name: str) -> bool:
         """Take a name back; False when nobody holds it."""
@@ -154,7 +154,7 @@ class Registry:
             cell = self._active(pid)
             if cell is None or not self._paths.set(parts, pid):
                 return False
-            links.ties_of(cell).paths[path] = None
+            links.book_of(cell, "paths")[path] = None
             return True
 
     def unregister_path(self, path: str) -> bool:

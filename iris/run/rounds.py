@@ -24,7 +24,7 @@ class Round:
     __slots__ = ("at", "by", "dones", "is_ending", "is_over", "members", "pause_s", "timer")
 
     def __init__(
-        self, members: list[Child], pause_s: float, dones: list[Done], by: int = 0
+        self, members: list[Child], pause_s: float, dones: tuple[Done, ...], by: int = 0
     ) -> None:
         self.members = members
         # In the order of their start.
@@ -65,7 +65,7 @@ class Rounds:
         self._make = make
 
     def begin(
-        self, members: list[Child], pause_s: float, dones: list[Done], by: int = 0
+        self, members: list[Child], pause_s: float, dones: tuple[Done, ...], by: int = 0
     ) -> None:
         """Begin a round for these, and for those of the rounds that they are part of."""
         earlier = self._rounds_of(members)
@@ -87,7 +87,7 @@ class Rounds:
         earlier = self._rounds_of(members)
         for other in earlier:
             self.close(other)
-        self._run(Round(members, 0.0, []))
+        self._run(Round(members, 0.0, ()))
         return [done for other in earlier for done in other.dones]
 
     def _rounds_of(self, members: list[Child]) -> list[Round]:

@@ -143,7 +143,7 @@ class Supervising:
     def _enter(self, group: Group, cell: ActorCell, strategy: Strategy) -> Child:
         """A living actor becomes the youngest child of a supervisor. Under the table lock."""
         child = Child(
-            group, f"actor {cell.pid}", None, strategy, Restart.PERMANENT, STOP_TIMEOUT_S
+            group, None, None, strategy, Restart.PERMANENT, STOP_TIMEOUT_S
         )
         group.add(child)
         fill(child, cell)

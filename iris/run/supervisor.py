@@ -22,7 +22,6 @@ from iris.observe.hooks import Hooks
 from iris.run.carrier import Carrier
 from iris.run.childends import ChildEnds
 from iris.run.childstarts import ChildStarts
-from iris.run.crash import text_of
 from iris.run.delivery import Delivery
 from iris.run.events import Events
 from iris.run.lifecycle import Lifecycle
@@ -88,7 +87,8 @@ class Authority:
                     self._groups.waiting[cell.pid] = child
         for child in seats:
             if child.group is not None:
-                self._put(lambda child=child: self._ended(child, ending))  # type: ignore[misc]
+                # Without the ending: with it all frames of the failure would wait in the queue.
+                self._put(self._ended, child, ending.reason)
 
     def observers(self, cell: ActorCell) -> list[ActorCell]:
         """Who is told of the end of this actor, and of its swaps. Under the table lock."""
@@ -112,7 +112,7 @@ class Authority:
 
     def rested(self, child: Child, cell: ActorCell) -> None:
         """The actor in this seat has come to rest and can be given a new handler."""
-        self._put(lambda: self._rested(child, cell))
+        self._put(self._rested, child, cell)
 
     def ends_children(self, cell: ActorCell) -> bool:
         """Step 5 of an end: whether this is a supervisor, whose children end one by one."""
@@ -120,7 +120,7 @@ class Authority:
         group = None if ties is None else ties.charge
         if group is None:
             return False
-        self._put(lambda: self._end_group(group))
+        self._put(self._end_group, group)
         return True
 
     def start_group(self, group: Group, done: Done) -> None:
@@ -128,38 +128,37 @@ class Authority:
 
         `done` is told in the hub.
         """
-        self._put(lambda: self._start_group(group, done))
+        self._put(self._start_group, group, done)
 
     def start(self, child: Child, done: Done) -> None:
         """Start one child more, which leaves if it cannot be started; `done` is told in the hub."""
-        self._put(lambda: self._rounds.begin([child], 0.0, [done]))
+        self._put(self._rounds.begin, [child], 0.0, (done,))
 
     def remove(self, child: Child, done: Done) -> None:
         """End a child and strike it off; `done` is told in the hub."""
-
-        def remove() -> None:
-            child.wanted = False
-            self._rounds.begin([child], 0.0, [done])
-
-        self._put(remove)
+        self._put(self._remove, child, done)
 
     def struck(self, child: Child, cell: Optional[ActorCell]) -> None:
         """A child was struck off; `cell` is the actor that was in its seat."""
-        self._put(lambda: self._struck(child, cell))
+        self._put(self._struck, child, cell)
 
     # -- what has happened ---------------------------------------------------------------------
 
-    def _ended(self, child: Child, ending: Ending) -> None:
+    def _remove(self, child: Child, done: Done) -> None:
+        child.wanted = False
+        self._rounds.begin([child], 0.0, (done,))
+
+    def _ended(self, child: Child, reason: ExitReason) -> None:
         if child.group is None or child.cell is not None:
             return
         before = child.phase
-        stays = child.restart.wants(ending.reason)
+        stays = child.restart.wants(reason)
         if before is Phase.MAKING and stays:
             # It was at rest and was stopped. Its factory is at work; see `_made`.
             return
         self._ends.came_down(child, Phase.DOWN)
         if before is Phase.UP:
-            self._failed(child, ending)
+            self._failed(child, reason)
         elif before is Phase.ENDING or stays:
             self._rounds.proceed_with(child)
         else:
@@ -180,14 +179,14 @@ class Authority:
             child.phase = Phase.ENDING
             self._ends.let_end(cell)
         elif before is Phase.UP and renewal.ending is not None:
-            self._failed(child, renewal.ending, counted=not renewal.quarantined)
+            self._failed(child, renewal.ending.reason, counted=not renewal.quarantined)
         else:
             self._rounds.proceed_with(child)
 
-    def _failed(self, child: Child, ending: Ending, counted: bool = True) -> None:
+    def _failed(self, child: Child, reason: ExitReason, counted: bool = True) -> None:
         """A child is down although nobody here has asked it to end."""
         group = child.group
-        child.reason = ending.reason
+        child.reason = reason
         assert group is not None
         if group.over or self._lifecycle.closing:
             self._rounds.proceed_with(child)
@@ -196,7 +195,7 @@ class Authority:
             # It would have been ended now anyway, for another that had failed.
             self._rounds.proceed(child.round)
             return
-        if not (child.wanted and child.restart.wants(ending.reason)):
+        if not (child.wanted and child.restart.wants(reason)):
             self._leave(child)
             return
         if child.is_watched:
@@ -204,21 +203,21 @@ class Authority:
             members = [member for member in self._concerned(child) if member is not child]
             self._leave(child)
             if members:
-                self._rounds.begin(members, 0.0, [], child.pid)
+                self._rounds.begin(members, 0.0, (), child.pid)
             return
-        self._restart(child, ending, counted)
+        self._restart(child, reason, counted)
 
-    def _restart(self, child: Child, ending: Ending, counted: bool = True) -> None:
+    def _restart(self, child: Child, reason: ExitReason, counted: bool = True) -> None:
         group = child.group
         assert group is not None
         now = self._clock()
-        if counted and not group.window(child).admit(now):
-            self._give_up(child, group, ending)
+        if counted and not group.admits(child, now):
+            self._give_up(child, group, reason)
             return
         lived = now - child.started_s > group.within_s
         child.failures = 1 if lived else child.failures + 1
         pause_s = backoff_s(group.backoff_s, child.failures, self._luck())
-        self._rounds.begin(self._concerned(child), pause_s, [], child.pid)
+        self._rounds.begin(self._concerned(child), pause_s, (), child.pid)
 
     def _concerned(self, child: Child) -> list[Child]:
         """Who is restarted with a child, itself among them."""
@@ -232,9 +231,9 @@ class Authority:
             ]
         return affected(child.strategy, children, child)
 
-    def _give_up(self, child: Child, group: Group, ending: Ending) -> None:
+    def _give_up(self, child: Child, group: Group, reason: ExitReason) -> None:
         """There were too many restarts."""
-        report = self._report(child, child.pid, ending.reason)
+        report = self._report(child, child.pid, reason)
         self._log.gave_up(report, group.max_restarts, group.within_s)
         if group.cell is not None:
             crash = Ending(ExitReason.CRASH, group.cell.pid, lambda: _why(report, group))
@@ -321,7 +320,7 @@ class Authority:
             # The end of the supervisor, or of the runtime, sees to it.
             for done in child.round.dones:
                 done(RuntimeClosed("the runtime is shutting down"))
-            child.round.dones = []
+            child.round.dones = ()
             return False
         if not child.wanted or (child.restart is Restart.TEMPORARY and child.pid):
             # It has lived its life.
@@ -352,11 +351,11 @@ class Authority:
                 told(error)
             others = [each for each in going.members if each.phase in (Phase.DOWN, Phase.REST)]
             if others and not group.over:
-                self._rounds.begin(others, 0.0, [])
+                self._rounds.begin(others, 0.0, ())
             return
         self._log.start_failed(child.id, error)
         child.started_s = self._clock()
-        self._restart(child, Ending(ExitReason.CRASH, child.pid, lambda: _raised(error)))
+        self._restart(child, ExitReason.CRASH)
 
     def _start_group(self, group: Group, done: Done) -> None:
         def told(error: Optional[BaseException]) -> None:
@@ -367,7 +366,7 @@ class Authority:
 
         with self._lock:
             members = list(group.children.values())
-        self._rounds.begin(members, 0.0, [told])
+        self._rounds.begin(members, 0.0, (told,))
 
     def _report(self, child: Child, previous: int, reason: Optional[ExitReason]) -> ChildReport:
         group = child.group
@@ -385,9 +384,3 @@ def _why(report: ChildReport, group: Group) -> dict[str, Any]:
         "child_pid": report.pid,
         "child_reason": None if report.reason is None else str(report.reason),
     }
-
-
-def _raised(error: BaseException) -> dict[str, Any]:
-    """The metadata of a start that has failed."""
-    return {"exception_type": type(error).__name__, "message": text_of(error)}
-

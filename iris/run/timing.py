@@ -6,7 +6,7 @@ from typing import Any, Callable, Optional, Union
 
 from iris.core.book import strike
 from iris.core.cell import DEAD, STOPPING
-from iris.core.links import loosen, ties_of
+from iris.core.links import book_of, loosen
 from iris.core.table import Table
 from iris.core.timers import Timer, Timers
 from iris.errors import BadInput
@@ -78,7 +78,7 @@ class Timing:
                 # An id that fires nothing, as for an actor that ends a moment later.
                 self._timers.cancel(timer_id)
                 return timer_id
-            ties_of(cell).timers[timer_id] = None
+            book_of(cell, "timers")[timer_id] = None
             earlier = before is None or self._timers.next != before
         if earlier:
             self._wake()

@@ -6,6 +6,7 @@ from iris.core.cell import ActorCell, State, Ties
 from iris.core.links import (
     Monitors,
     adopt,
+    book_of,
     children_of,
     descendants_deepest_first,
     disown,
@@ -167,7 +168,7 @@ def test_an_actor_that_watches_itself_is_told_once() -> None:
 def test_the_last_tie_that_goes_takes_the_ties_along() -> None:
     a, b = a_cell(1), a_cell(2)
     tie(a, b)
-    ties_of(b).names["name"] = None
+    book_of(b, "names")["name"] = None
     untie(a, b)
     assert a.ties is None
     assert ties_of(b).names == {"name": None}

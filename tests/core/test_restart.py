@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 
 import pytest
 from hypothesis import given
@@ -10,9 +11,9 @@ from hypothesis import strategies as some
 
 from iris.core.messages import ExitReason
 from iris.core.restart import (
-    Intensity,
     Restart,
     Strategy,
+    admit,
     affected,
     backoff_s,
     restart_of,
@@ -75,19 +76,19 @@ def test_the_failed_child_is_always_among_them_and_the_order_is_kept(
 
 
 def test_so_many_restarts_are_allowed_and_not_one_more() -> None:
-    window = Intensity(3, 5.0)
-    assert [window.admit(now) for now in (0.0, 0.0, 1.0, 1.0)] == [True, True, True, False]
+    times: list[float] = []
+    assert [admit(times, 3, 5.0, now) for now in (0.0, 0.0, 1.0, 1.0)] == [True, True, True, False]
 
 
 def test_the_window_slides() -> None:
-    window = Intensity(2, 5.0)
-    assert [window.admit(now) for now in (0.0, 4.0, 5.0, 5.1, 9.0, 9.2)] == [
+    times = deque[float]()
+    assert [admit(times, 2, 5.0, now) for now in (0.0, 4.0, 5.0, 5.1, 9.0, 9.2)] == [
         True, True, False, True, False, True,
     ]  # fmt: skip
 
 
 def test_with_no_restart_allowed_the_first_is_refused() -> None:
-    assert not Intensity(0, 5.0).admit(0.0)
+    assert not admit([], 0, 5.0, 0.0)
 
 
 @given(
@@ -98,10 +99,11 @@ def test_with_no_restart_allowed_the_first_is_refused() -> None:
 def test_no_period_of_the_window_has_more_restarts(
     allowed: int, within_s: float, gaps: list[float]
 ) -> None:
-    window, now, admitted = Intensity(allowed, within_s), 0.0, []
+    times: list[float] = []
+    now, admitted = 0.0, []
     for gap in gaps:
         now += gap
-        if window.admit(now):
+        if admit(times, allowed, within_s, now):
             admitted.append(now)
     for first in admitted:
         assert sum(0.0 <= time - first <= within_s for time in admitted) <= allowed

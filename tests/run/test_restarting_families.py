@@ -9,7 +9,7 @@ import pytest
 
 import iris
 from iris.core.cell import ActorCell, ActorSpec, State
-from iris.core.links import ties_of
+from iris.core.links import joiners_of
 from iris.core.messages import Ending
 from iris.errors import LimitReached
 from iris.testing import SimRuntime
@@ -381,7 +381,7 @@ def test_an_actor_that_cannot_begin_never_was(broken: str, is_child: bool) -> No
     def born(cell: ActorCell) -> None:
         rt.register("n", cell.pid)
         rt.monitor(watcher, cell.pid)
-        ties_of(cell).joiners.append(lambda: ended.append(-1))
+        joiners_of(cell).append(lambda: ended.append(-1))
         if broken == "born":
             raise LimitReached("no room")
 
