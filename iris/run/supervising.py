@@ -231,8 +231,9 @@ class Supervising:
 
     def start(self, spec: SupervisorSpec) -> Group:
         """Make a supervisor and its children; StartFailed when one of them cannot be started."""
-        group = self._make(spec, None)
+        # First: whoever cannot wait is refused before anything was made.
         waiter = Waiter()
+        group = self._make(spec, None)
         try:
             self._authority.start_group(group, waiter.settle)
             waiter.wait()
