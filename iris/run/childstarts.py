@@ -198,7 +198,8 @@ class ChildStarts:
             else:
                 self.failed(child, error)
 
-        self.start_group(group, done)
+        # As an event: the starts of a long line of supervisors must not nest.
+        self.start_group(group, lambda error: self._put(lambda: done(error)))
 
     def _take_out(self, child: Child, previous: int) -> None:
         """What was just put into the seat has failed to start."""

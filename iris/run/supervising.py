@@ -27,7 +27,7 @@ from iris.core.supervision import (
     seats_of,
 )
 from iris.core.table import Table
-from iris.errors import ActorDead, ActorError, BadInput, StartFailed
+from iris.errors import ActorDead, ActorError, BadInput, IrisError, StartFailed
 from iris.run.crash import text_of
 from iris.run.delivery import check_pid
 from iris.run.lifecycle import Lifecycle
@@ -290,6 +290,8 @@ class Supervising:
         waiter.wait()
         if waiter.value is not None:
             raise _start_failed(spec.id, waiter.value)
+        if not child.pid:
+            raise _start_failed(spec.id, IrisError("it was removed before it was started"))
         return child.pid
 
     def take_away(self, group: Group, child_id: str) -> bool:

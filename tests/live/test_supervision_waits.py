@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any, Callable
 
 import pytest
 
 import iris
-from iris import ChildSpec, Runtime, Supervisor
+from iris import ChildSpec, Runtime, StartFailed, Supervisor, SupervisorSpec
 
 pytestmark = pytest.mark.live
 
@@ -80,3 +81,89 @@ def test_a_hook_in_the_hub_is_refused_what_waits_and_the_runtime_can_still_be_sh
         assert rt.shutdown(60) == []
     with pytest.raises(iris.RuntimeClosed):
         rt.spawn(lambda _: None)
+
+
+class Blocking:
+    """A factory that works once and then blocks until the test ends."""
+
+    def __init__(self, hold: Any, works: int = 1) -> None:
+        self.calls = 0
+        self._hold = hold
+        self._works = works
+
+    def __call__(self) -> Callable[[Any], None]:
+        self.calls += 1
+        if self.calls > self._works:
+            self._hold.wait()
+        return fails
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_child_whose_factory_blocks_can_be_removed(
+    until: Until, hold: Any, stopped: bool
+) -> None:
+    factory = Blocking(hold)
+    with Runtime() as rt:
+        supervisor = Supervisor(rt, [ChildSpec("a", factory)], backoff_ms=(0, 0))
+        pid = supervisor.pid_of("a")
+        assert pid is not None
+        assert rt.send(pid, 1)
+        until(lambda: factory.calls == 2)
+        if stopped:
+            rt.stop(pid)
+            assert rt.join(pid, 60)
+        assert supervisor.remove("a")
+        assert not rt.is_alive(pid)
+        assert supervisor.children() == ()
+        # Its id can be used again, and what the factory makes at last is discarded.
+        successor = supervisor.add(ChildSpec("a", idle))
+        hold.let_go()
+        assert supervisor.stop(60)
+        assert not rt.is_alive(successor)
+
+
+def test_a_child_removed_during_its_first_start_was_not_started(until: Until, hold: Any) -> None:
+    factory = Blocking(hold, works=0)
+    told: list[Any] = []
+    with Runtime() as rt:
+        supervisor = Supervisor(rt)
+
+        def add() -> None:
+            try:
+                told.append(supervisor.add(ChildSpec("a", factory)))
+            except StartFailed as error:
+                told.append(str(error))
+
+        thread = threading.Thread(target=add)
+        thread.start()
+        until(lambda: factory.calls)
+        assert supervisor.remove("a")
+        thread.join()
+        assert len(told) == 1
+        assert "removed before it was started" in str(told[0])
+
+
+def test_a_supervisor_ends_although_the_start_of_one_below_it_blocks(
+    until: Until, hold: Any
+) -> None:
+    factory = Blocking(hold, works=0)
+    told: list[str] = []
+    with Runtime() as rt:
+
+        def make() -> None:
+            below = SupervisorSpec("below", [ChildSpec("a", factory)])
+            try:
+                Supervisor(rt, [below], name="above")
+            except StartFailed as error:
+                told.append(str(error))
+
+        thread = threading.Thread(target=make)
+        thread.start()
+        until(lambda: factory.calls)
+        above = rt.whereis("above")
+        assert above is not None
+        rt.stop(above)
+        assert rt.join(above, 60)
+        thread.join()
+        assert len(told) == 1
+        assert rt.stats()["actors"] == 0

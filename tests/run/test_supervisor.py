@@ -720,3 +720,13 @@ def test_a_pid_factory_whose_result_has_no_text_has_failed(rt: SimRuntime) -> No
     rt.advance(LONG_S)
     assert made == []
     assert rt.children_count() == 1
+
+
+def test_a_long_line_of_nested_supervisors_starts_and_ends(rt: SimRuntime) -> None:
+    spec = SupervisorSpec("last", [ChildSpec("a", lambda: lambda _: None)])
+    for number in range(300):
+        spec = SupervisorSpec(f"s{number}", [spec])
+    supervisor = Supervisor(rt, [spec])
+    assert rt.stats()["actors"] == 303
+    assert supervisor.stop(LONG_S)
+    assert rt.stats()["actors"] == 0
