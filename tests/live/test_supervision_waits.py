@@ -167,3 +167,30 @@ def test_a_supervisor_ends_although_the_start_of_one_below_it_blocks(
         thread.join()
         assert len(told) == 1
         assert rt.stats()["actors"] == 0
+
+
+def test_a_child_given_up_on_its_way_to_rest_is_in_no_book_any_more(
+    until: Until, hold: Any
+) -> None:
+    stuck: list[int] = []
+
+    def blocks(_: Any) -> None:
+        stuck.append(1)
+        hold.wait()
+
+    specs = [
+        ChildSpec("a", lambda: blocks, release_gil=True, shutdown_timeout_s=0.01),
+        ChildSpec("b", lambda: fails),
+    ]
+    with Runtime() as rt:
+        supervisor = Supervisor(rt, specs, strategy="restartall", backoff_ms=(0, 0))
+        first, failing = supervisor.pid_of("a"), supervisor.pid_of("b")
+        assert first is not None
+        assert failing is not None
+        assert rt.send(first, 1)
+        until(lambda: stuck)
+        assert rt.send(failing, 1)
+        until(lambda: supervisor.pid_of("a") not in (None, first))
+        assert rt._system.lifecycle.resting == {}
+        hold.let_go()
+        until(lambda: not rt._system.lifecycle.orphans)
