@@ -10,6 +10,7 @@ import pytest
 
 import iris
 from iris import ChildSpec, Runtime, StartFailed, Supervisor, SupervisorSpec
+from iris.config import FACTORY_THREADS_MAX
 
 pytestmark = pytest.mark.live
 
@@ -191,6 +192,22 @@ def test_a_child_given_up_on_its_way_to_rest_is_in_no_book_any_more(
         until(lambda: stuck)
         assert rt.send(failing, 1)
         until(lambda: supervisor.pid_of("a") not in (None, first))
-        assert rt._system.lifecycle.resting == {}
+        until(lambda: rt._system.lifecycle.resting == {})
         hold.let_go()
         until(lambda: not rt._system.lifecycle.orphans)
+
+
+def test_many_factories_that_each_make_a_supervisor_do_not_wait_for_each_other(
+    until: Until,
+) -> None:
+    with Runtime() as rt:
+
+        def make() -> int:
+            return Supervisor(rt, [ChildSpec("a", idle)]).pid
+
+        first = [make() for _ in range(FACTORY_THREADS_MAX + 4)]
+        for pid in first:
+            rt.supervise_with_factory(pid, make)
+        for pid in first:
+            rt.stop(pid)
+        until(lambda: len(set(rt.child_pids()) - set(first)) == len(first))

@@ -73,7 +73,11 @@ def test_an_event_that_raises_is_reported_and_the_next_is_done(
     events: Events, hub: Hub, reported: list[BaseException]
 ) -> None:
     done: list[int] = []
-    events.put(lambda: [][0])
+
+    def fails() -> None:
+        raise IndexError
+
+    events.put(fails)
     events.put(lambda: done.append(1))
     hub.run()
     assert done == [1]

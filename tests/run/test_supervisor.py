@@ -714,11 +714,16 @@ def test_a_restart_whose_handler_raises_when_it_is_looked_at_has_failed(rt: SimR
 
 def test_a_pid_factory_whose_result_has_no_text_has_failed(rt: SimRuntime) -> None:
     pid = rt.spawn(lambda _: None)
-    made: list[Any] = [lambda: rt.spawn(lambda _: None), Silent]
-    rt.supervise_with_factory(pid, lambda: made.pop()())
+    made: list[Any] = []
+
+    def factory() -> Any:
+        made.append(Silent() if not made else rt.spawn(lambda _: None))
+        return made[-1]
+
+    rt.supervise_with_factory(pid, factory)
     rt.stop(pid)
     rt.advance(LONG_S)
-    assert made == []
+    assert len(made) == 2
     assert rt.children_count() == 1
 
 
