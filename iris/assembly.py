@@ -410,7 +410,7 @@ def _supervise(
         log, clock, luck, system.config.shutdown_timeout_s,
     )  # fmt: skip
     supervising = system.supervising = Supervising(
-        table, groups, authority, lifecycle, system.registry, system.spawning, clock
+        table, groups, authority, lifecycle, system.registry, system.spawning, factories, clock
     )
     starts.spawn, starts.spawn_group = system.spawning.supervised, supervising.make_nested
     lifecycle.on_end, lifecycle.ends_children = authority.ended, authority.ends_children

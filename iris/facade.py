@@ -540,6 +540,9 @@ class Facade(MessageFacade, HealthFacade):
         Returns:
             The pids that did not end in time. A second call returns the same.
 
+        Raises:
+            WouldDeadlock: in a hook that the hub calls, or in an asyncio loop; nothing has begun.
+
         From any thread. In a handler it begins the shutdown and returns an empty list.
         """
         return self._system.closing.shutdown(timeout_s)

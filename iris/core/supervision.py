@@ -62,8 +62,7 @@ class Child:
     __slots__ = (
         "_called", "asked_at", "cell", "failures", "first_pid", "group", "make", "order", "phase",
         "pid", "reason", "restart", "restarts", "round", "shutdown_timeout_s", "started_s",
-        "strategy",
-        "timer", "times", "wanted",
+        "strategy", "timer", "times", "wanted",
     )  # fmt: skip
 
     def __init__(

@@ -7,7 +7,7 @@ its round has begun anew meanwhile, is discarded. In the hub only.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Union
 
 from iris.core.cell import ActorCell
 from iris.core.childspec import ChildSpec, SupervisorSpec
@@ -16,7 +16,16 @@ from iris.core.mailbox import CLOSED
 from iris.core.messages import Ending, ExitReason
 from iris.core.renewal import Renewal
 from iris.core.restart import Restart
-from iris.core.supervision import Child, Group, Groups, Phase, fill, seats_of, vacate
+from iris.core.supervision import (
+    Child,
+    Group,
+    Groups,
+    Phase,
+    PidFactory,
+    fill,
+    seats_of,
+    vacate,
+)
 from iris.core.table import Table
 from iris.errors import BadInput, IrisError
 from iris.run.events import Events
@@ -76,9 +85,8 @@ class ChildStarts:
             return
         made = child.make
         assert made is not None
-        factory = made.factory if isinstance(made, ChildSpec) else made
         try:
-            self._factories.call(factory, self._returned, child)
+            self._factories.call(_checked(child.id, made), self._returned, child)
         except RuntimeError as error:
             # No thread can be started.
             self._returned(child, error, None)
@@ -105,8 +113,10 @@ class ChildStarts:
                 if not self._put_in(child, value):
                     # It is being stopped; the event of its end goes on from here.
                     return
-            except (IrisError, TypeError) as refused:
+            except BaseException as refused:  # noqa: BLE001  # Whatever it is, somebody waits.
                 error = refused
+                if isinstance(refused, KeyboardInterrupt):
+                    self._lifecycle.on_interrupt(refused)
                 if child.phase is Phase.UP:
                     # Its start has failed after it had its pid, which is taken back.
                     self._take_out(child, previous)
@@ -127,7 +137,6 @@ class ChildStarts:
                 child.phase = Phase.UP
             return True
         if child.cell is not None:
-            check_made(spec, value)
             if not self._restarting.resume(child.cell, value):
                 return False
             child.phase = Phase.UP
@@ -145,11 +154,9 @@ class ChildStarts:
                 lambda cell: self.rested(child, cell), spec.drop_queue, spec.redeliver
             )
 
-    def _cell_of(self, child: Child, group: Group, pid: Any) -> ActorCell:
+    def _cell_of(self, child: Child, group: Group, pid: int) -> ActorCell:
         """The actor that a factory of pids has made. Under the table lock."""
-        what = f"the factory of {child.id} returned {pid!r}"
-        if type(pid) is not int:
-            raise TypeError(f"{what}; it has to return the pid of the actor that it made")
+        what = f"the factory of {child.id} returned {pid}"
         cell = self._table.get(pid)
         if cell is None or cell.admission is CLOSED:
             raise BadInput(f"{what}, which names no living actor of this runtime")
@@ -191,7 +198,8 @@ class ChildStarts:
             else:
                 self.failed(child, error)
 
-        self.start_group(group, done)
+        # As an event: the starts of a long line of supervisors must not nest.
+        self.start_group(group, lambda error: self._put(done, error))
 
     def _take_out(self, child: Child, previous: int) -> None:
         """What was just put into the seat has failed to start."""
@@ -206,6 +214,31 @@ class ChildStarts:
             cell = self._table.get(value)
             if cell is not None and not seats_of(cell):
                 self._lifecycle.request_stop(cell, Ending(ExitReason.KILLED, cell.pid))
+
+
+def _checked(child_id: str, made: Union[PidFactory, ChildSpec]) -> Callable[[], Any]:
+    """The factory, with a check of what it returns.
+
+    In its own thread: the check asks what was returned for attributes and for its text, and that
+    is code of users.
+    """
+
+    def handler() -> Any:
+        assert isinstance(made, ChildSpec)
+        value = made.factory()
+        check_made(made, value)
+        return value
+
+    def pid() -> int:
+        value = made()  # type: ignore[operator]
+        if type(value) is not int:
+            raise TypeError(
+                f"the factory of {child_id} returned {value!r}; it has to return the pid of the"
+                " actor that it made"
+            )
+        return value
+
+    return handler if isinstance(made, ChildSpec) else pid
 
 
 def _not_assembled(*_: Any) -> Any:

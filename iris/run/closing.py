@@ -92,6 +92,9 @@ class Closing:
     def shutdown(self, timeout_s: float) -> list[int]:
         """End all actors and the runtime; returns the pids of those that did not end."""
         timeout_s = seconds("timeout_s", timeout_s)
+        if self._state != "closed" and not self._in_handler():
+            # Whoever cannot wait is refused before anything has begun: nobody else would end it.
+            Waiter()
         with self._begun:
             first = self._state == "open"
             if first:

@@ -46,14 +46,30 @@ class Events:
         A function and its arguments, and no closure over them: in a storm of failures there are
         many, and a closure is five things for the collector of garbage to look at.
         """
-        self._queue.append((event, *args))
-        # Queued first, THEN a look: the hub looks once more after it has cleared the flag.
-        if not self._awake:
-            self._awake = True
+        try:
+            self._queue.append((event, *args))
+            # Queued first, THEN a look: the hub looks once more after it has cleared the flag.
+            if not self._awake:
+                self._awake = True
+                self._carrier.post(self._work)
+        except BaseException:
+            # A signal handler raised in between: the hub has to come, and once too often is
+            # harmless.
+            self._awake = False
             self._carrier.post(self._work)
+            self._carrier.wake(always=True)
+            raise
 
     def _work(self) -> None:
         """In the hub."""
+        try:
+            self._work_off()
+        except BaseException:
+            # Ctrl-C, which is the user's: the carrier hands it on. The rest has to be done.
+            self._carrier.post(self._work)
+            raise
+
+    def _work_off(self) -> None:
         self._awake = True
         queue, clock = self._queue, self._clock
         end = clock() + WORK_S
@@ -61,6 +77,8 @@ class Events:
             event, *args = queue.popleft()
             try:
                 event(*args)
+            except KeyboardInterrupt:
+                raise
             except BaseException as error:  # noqa: BLE001  # The pump of events.
                 self._report(error)
             if clock() > end:

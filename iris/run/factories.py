@@ -7,11 +7,14 @@ none has returned for a moment, they block, and one thread more is started, up t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Callable
 
 from iris.config import FACTORY_THREADS_MAX
 from iris.run.carrier import Carrier
 from iris.run.crew import Crew, Worker, Workshop
+from iris.run.native import get_ident
 
 PATIENCE_S = 0.01
 """No factory has returned for so long while others wait: then they block, rather than compute."""
@@ -24,7 +27,10 @@ it returned."""
 class Factories:
     """The calls of factories of one runtime. In the hub, but for `_Call`."""
 
-    __slots__ = ("_carrier", "_crew", "_lock", "_open", "_returned", "_threads", "_watching")
+    __slots__ = (
+        "_carrier", "_crew", "_inside", "_lock", "_open", "_returned", "_threads", "_waiting",
+        "_watching",
+    )  # fmt: skip
 
     def __init__(self, shop: Workshop, carrier: Carrier) -> None:
         self._carrier = carrier
@@ -36,6 +42,10 @@ class Factories:
         self._returned = 0
         self._threads = 0
         # How many the crew is to have.
+        self._inside: dict[int, None] = {}
+        # Threads in which a factory runs. Each adds and removes itself.
+        self._waiting = 0
+        # Of these, how many wait for a supervisor, and so perhaps for another factory.
         self._watching = False
         # Hub only: whether it will look at whether they return.
 
@@ -75,7 +85,34 @@ class Factories:
             self._carrier.later(PATIENCE_S, look)
 
     def _is_short(self) -> bool:
-        return self._threads < min(self._open, FACTORY_THREADS_MAX)
+        return self._threads < min(self._open, FACTORY_THREADS_MAX + self._waiting)
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Around a wait for a supervisor: a factory that waits takes no thread from the others.
+
+        Else as many factories as there may be threads, each of which makes a supervisor, would
+        wait for ever. From any thread.
+        """
+        if get_ident() not in self._inside:
+            yield
+            return
+        with self._lock:
+            self._waiting += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting -= 1
+
+    def run(self, factory: Callable[[], Any]) -> Any:
+        """Call a factory. In its thread."""
+        me = get_ident()
+        self._inside[me] = None
+        try:
+            return factory()
+        finally:
+            self._inside.pop(me, None)
 
     def returned(self) -> None:
         """A call has returned. From its thread."""
@@ -106,7 +143,7 @@ class _Call:
         error: Any = None
         value: Any = None
         try:
-            value = self._factory()
+            value = self._factories.run(self._factory)
         except BaseException as raised:  # noqa: BLE001  # A thread's entry.
             error = raised
         try:

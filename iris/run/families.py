@@ -143,6 +143,7 @@ class Families:
                 lifecycle.release(ties)
                 ending = ties.pending_end = lifecycle.accepted_ending(cell)
                 lifecycle.orphans[cell.pid] = cell
+                lifecycle.set_resting(cell, False)
                 asked = self._requests.release_all(cell)
         if parked:
             lifecycle.request_stop(cell, Ending(ExitReason.KILLED, cell.pid))

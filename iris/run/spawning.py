@@ -230,9 +230,8 @@ class Spawning:
         return self._lifecycle.spawn_child(parent, spec, _takes_nothing, self._push, begin)
 
     def supervised(self, parent: int, asked: ChildSpec, handler: Any, born: Born) -> int:
-        """The child of a supervisor, by its spec."""
+        """The child of a supervisor, by its spec; `check_made` has seen the handler."""
         runner: Runner
-        check_made(asked, handler)
         if asked.mailbox:
             spec = self._spec("pull", asked.budget, True, None, True)
             runner = PullRunner(self._pull)

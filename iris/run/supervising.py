@@ -27,9 +27,10 @@ from iris.core.supervision import (
     seats_of,
 )
 from iris.core.table import Table
-from iris.errors import ActorDead, ActorError, BadInput, StartFailed
+from iris.errors import ActorDead, ActorError, BadInput, IrisError, StartFailed
 from iris.run.crash import text_of
 from iris.run.delivery import check_pid
+from iris.run.factories import Factories
 from iris.run.lifecycle import Lifecycle
 from iris.run.registry import Registry
 from iris.run.spawning import Spawning
@@ -67,6 +68,7 @@ class Supervising:
         lifecycle: Lifecycle,
         registry: Registry,
         spawning: Spawning,
+        factories: Factories,
         clock: Callable[[], float],
     ) -> None:
         self._lock = table.lock
@@ -76,6 +78,7 @@ class Supervising:
         self._lifecycle = lifecycle
         self._registry = registry
         self._spawning = spawning
+        self._factories = factories
         self._clock = clock
 
     # -- the global supervisor and those of paths ---------------------------------------------
@@ -231,11 +234,13 @@ class Supervising:
 
     def start(self, spec: SupervisorSpec) -> Group:
         """Make a supervisor and its children; StartFailed when one of them cannot be started."""
-        group = self._make(spec, None)
+        # First: whoever cannot wait is refused before anything was made.
         waiter = Waiter()
+        group = self._make(spec, None)
         try:
-            self._authority.start_group(group, waiter.settle)
-            waiter.wait()
+            with self._factories.waiting():
+                self._authority.start_group(group, waiter.settle)
+                waiter.wait()
         except BaseException:
             self._stop(group)
             raise
@@ -278,17 +283,29 @@ class Supervising:
         check_spec(spec)
         assert group.cell is not None
         waiter = Waiter()
-        with self._lock:
-            if group.over or group.cell.admission is CLOSED:
-                raise ActorDead(f"supervisor {group.cell.pid} has ended or is ending")
-            if spec.id in group.by_id:
-                raise BadInput(f"there is a child with the id {spec.id!r} already; remove it first")
-            child = _child_of(group, spec)
-            group.add(child)
-        self._authority.start(child, waiter.settle)
-        waiter.wait()
+        child = _child_of(group, spec)
+        with self._factories.waiting():
+            try:
+                with self._lock:
+                    if group.over or group.cell.admission is CLOSED:
+                        raise ActorDead(f"supervisor {group.cell.pid} has ended or is ending")
+                    if spec.id in group.by_id:
+                        raise BadInput(
+                            f"there is a child with the id {spec.id!r} already; remove it first"
+                        )
+                    group.add(child)
+                self._authority.start(child, waiter.settle)
+            except BaseException:
+                # Refused; or a signal handler raised, and nobody might ever start it.
+                with self._lock:
+                    if group.children.get(child.order) is child:
+                        group.strike(child)
+                raise
+            waiter.wait()
         if waiter.value is not None:
             raise _start_failed(spec.id, waiter.value)
+        if not child.pid:
+            raise _start_failed(spec.id, IrisError("it was removed before it was started"))
         return child.pid
 
     def take_away(self, group: Group, child_id: str) -> bool:
@@ -300,8 +317,9 @@ class Supervising:
         if child is None:
             return False
         waiter = Waiter()
-        self._authority.remove(child, waiter.settle)
-        waiter.wait()
+        with self._factories.waiting():
+            self._authority.remove(child, waiter.settle)
+            waiter.wait()
         return True
 
     def watch_for(self, group: Group, pid: int, strategy: Optional[str]) -> None:

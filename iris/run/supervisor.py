@@ -146,6 +146,7 @@ class Authority:
 
     def _remove(self, child: Child, done: Done) -> None:
         child.wanted = False
+        self._wait_no_more(child)
         self._rounds.begin([child], 0.0, (done,))
 
     def _ended(self, child: Child, reason: ExitReason) -> None:
@@ -288,16 +289,25 @@ class Authority:
         kept = {child.pid for child in members if child.cell is not None}
         others = [cell for cell in children_of(group.cell) if cell.pid not in kept]
         for child in members:
-            if child.phase is Phase.MAKING and child.cell is None:
-                # What its factory makes is not waited for; see `_made`.
-                child.phase = Phase.DOWN
-            elif child.phase in (Phase.REST, Phase.MAKING) and child.cell is not None:
-                child.phase = Phase.ENDING
-                self._ends.let_end(child.cell)
+            self._wait_no_more(child)
         # Children that nobody supervises: they were added by hand, or unsupervised since.
         members += [self._charge_with(group, cell) for cell in others]
         for done in self._rounds.begin_last(members):
             done(IrisError("the supervisor ended before the child was started"))
+
+    def _wait_no_more(self, child: Child) -> None:
+        """A child that ends for good waits for no factory: what that makes is discarded."""
+        cell = child.cell
+        if child.phase not in (Phase.REST, Phase.MAKING):
+            return
+        if cell is None:
+            child.phase = Phase.DOWN
+        elif cell.ties is not None and cell.ties.charge is not None:
+            # A supervisor whose children are being started: it is ended as one that is up.
+            child.phase = Phase.UP
+        else:
+            child.phase = Phase.ENDING
+            self._ends.let_end(cell)
 
     def _charge_with(self, group: Group, cell: ActorCell) -> Child:
         child = Child(

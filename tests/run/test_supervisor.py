@@ -672,3 +672,66 @@ def test_what_is_known_of_a_child_is_a_value(rt: SimRuntime, works: Works) -> No
     supervisor = Supervisor(rt, works.specs("a"))
     (info,) = supervisor.children()
     assert info == ChildInfo("a", supervisor.pid_of("a"), "up", 0, ())
+
+
+class Opaque:
+    """Any look at it raises."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise KeyError(name)
+
+    def __repr__(self) -> str:
+        raise ValueError("no text")
+
+    def __call__(self, message: Any) -> None:
+        """A handler all the same."""
+
+
+class Silent:
+    """No handler, and its text raises."""
+
+    def __repr__(self) -> str:
+        raise ValueError("no text")
+
+
+@pytest.mark.parametrize("made", [Opaque, Silent])
+def test_what_a_factory_made_may_raise_when_it_is_looked_at(rt: SimRuntime, made: Any) -> None:
+    with pytest.raises(StartFailed, match=r"KeyError|no text"):
+        Supervisor(rt, [ChildSpec("a", made)])
+    assert rt.stats()["actors"] == 0
+
+
+def test_a_restart_whose_handler_raises_when_it_is_looked_at_has_failed(rt: SimRuntime) -> None:
+    made: list[Any] = [Silent(), Opaque(), lambda _: 1 / 0]
+    supervisor = Supervisor(rt, [ChildSpec("a", made.pop)], max_restarts=2)
+    pid = supervisor.pid_of("a")
+    assert pid is not None
+    rt.send(pid, 1)
+    rt.advance(LONG_S)
+    assert made == []
+    assert not rt.is_alive(supervisor.pid)
+
+
+def test_a_pid_factory_whose_result_has_no_text_has_failed(rt: SimRuntime) -> None:
+    pid = rt.spawn(lambda _: None)
+    made: list[Any] = []
+
+    def factory() -> Any:
+        made.append(Silent() if not made else rt.spawn(lambda _: None))
+        return made[-1]
+
+    rt.supervise_with_factory(pid, factory)
+    rt.stop(pid)
+    rt.advance(LONG_S)
+    assert len(made) == 2
+    assert rt.children_count() == 1
+
+
+def test_a_long_line_of_nested_supervisors_starts_and_ends(rt: SimRuntime) -> None:
+    spec = SupervisorSpec("last", [ChildSpec("a", lambda: lambda _: None)])
+    for number in range(300):
+        spec = SupervisorSpec(f"s{number}", [spec])
+    supervisor = Supervisor(rt, [spec])
+    assert rt.stats()["actors"] == 303
+    assert supervisor.stop(LONG_S)
+    assert rt.stats()["actors"] == 0
