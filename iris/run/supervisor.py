@@ -15,7 +15,17 @@ from iris.core.cell import DEAD, ActorCell
 from iris.core.links import children_of
 from iris.core.messages import Ending, ExitReason, PySystemMessage, SystemType
 from iris.core.restart import Restart, Strategy, affected, backoff_s
-from iris.core.supervision import Child, ChildReport, Group, Groups, Phase, fill, seats_of, vacate
+from iris.core.supervision import (
+    Child,
+    ChildReport,
+    Group,
+    Groups,
+    Phase,
+    fill,
+    is_supervisor,
+    seats_of,
+    vacate,
+)
 from iris.core.table import Table
 from iris.errors import IrisError, RuntimeClosed
 from iris.observe.hooks import Hooks
@@ -139,6 +149,8 @@ class Authority:
 
         def remove() -> None:
             child.wanted = False
+            if child.phase is Phase.MAKING:
+                self._call_off(child)
             self._rounds.begin([child], 0.0, [done])
 
         self._put(remove)
@@ -289,16 +301,25 @@ class Authority:
         kept = {child.pid for child in members if child.cell is not None}
         others = [cell for cell in children_of(group.cell) if cell.pid not in kept]
         for child in members:
-            if child.phase is Phase.MAKING and child.cell is None:
-                # What its factory makes is not waited for; see `_made`.
-                child.phase = Phase.DOWN
-            elif child.phase in (Phase.REST, Phase.MAKING) and child.cell is not None:
-                child.phase = Phase.ENDING
-                self._ends.let_end(child.cell)
+            if child.phase in (Phase.REST, Phase.MAKING):
+                self._call_off(child)
         # Children that nobody supervises: they were added by hand, or unsupervised since.
         members += [self._charge_with(group, cell) for cell in others]
         for done in self._rounds.begin_last(members):
             done(IrisError("the supervisor ended before the child was started"))
+
+    def _call_off(self, child: Child) -> None:
+        """A child that is at rest or being made is not to begin; its factory is not waited for."""
+        cell = child.cell
+        if cell is None:
+            # What the factory makes is discarded; see `ChildStarts`.
+            child.phase = Phase.DOWN
+        elif is_supervisor(cell):
+            # It runs already, only its children do not; it is ended like any that is up.
+            child.phase = Phase.UP
+        else:
+            child.phase = Phase.ENDING
+            self._ends.let_end(cell)
 
     def _charge_with(self, group: Group, cell: ActorCell) -> Child:
         child = Child(

@@ -536,6 +536,40 @@ def test_a_nested_supervisor_that_cannot_start_fails_the_start(
     assert (works.begun, rt.stats()["actors"]) == (["a", "x"], 0)
 
 
+def slow_from_the_second_time_on(rt: SimRuntime, called: str) -> ChildSpec:
+    """A child whose factory waits for an hour at each restart."""
+    starts: list[int] = []
+
+    def factory() -> Callable[[Any], None]:
+        starts.append(len(starts))
+        if len(starts) > 1:
+            rt.sleep(3600.0)
+        return handler
+
+    def handler(message: Any) -> None:
+        raise ValueError(message)
+
+    return ChildSpec(called, factory)
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_the_end_of_a_supervisor_waits_for_no_factory(rt: SimRuntime, depth: int) -> None:
+    spec: Spec = slow_from_the_second_time_on(rt, "slow")
+    for level in range(depth):
+        spec = SupervisorSpec(f"level {level}", (spec,), max_restarts=0)
+    supervisor = Supervisor(rt, [spec])
+    (info,) = supervisor.children()
+    while info.children:
+        (info,) = info.children
+    rt.send(info.pid or 0, "fail")
+    rt.advance(1.0)
+    assert supervisor.children()[0].state == "making"
+    assert supervisor.stop(10.0) is True
+    assert rt.stats()["actors"] == 0
+    rt.advance(2 * 3600.0)
+    assert rt.stats()["actors"] == 0
+
+
 # -- changes ---------------------------------------------------------------------------------------
 
 
@@ -552,6 +586,24 @@ def test_a_child_can_be_added_and_removed(rt: SimRuntime, works: Works) -> None:
     rt.advance(LONG_S)
     assert [info.id for info in supervisor.children()] == ["a"]
     assert works.begun == ["a", "b", "b"]
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_child_whose_factory_is_at_work_is_removed_at_once(rt: SimRuntime, nested: bool) -> None:
+    spec: Spec = slow_from_the_second_time_on(rt, "slow")
+    if nested:
+        spec = SupervisorSpec("inner", (spec,), max_restarts=0)
+    supervisor = Supervisor(rt, [spec])
+    (info,) = supervisor.children()
+    rt.send((info.children[0] if nested else info).pid or 0, "fail")
+    rt.advance(1.0)
+    assert supervisor.children()[0].state == "making"
+    before = rt.now
+    assert supervisor.remove(spec.id) is True
+    assert rt.now - before < 1.0
+    assert (supervisor.children(), rt.stats()["actors"]) == ((), 1)
+    rt.advance(2 * 3600.0)
+    assert rt.stats()["actors"] == 1
 
 
 def test_an_id_is_used_once_at_a_time(rt: SimRuntime, works: Works) -> None:
