@@ -28,7 +28,7 @@ from iris.core.supervision import (
 )
 from iris.core.table import Table
 from iris.errors import ActorDead, ActorError, BadInput, StartFailed
-from iris.run.crash import text_of
+from iris.run.crash import start_failed
 from iris.run.delivery import check_pid
 from iris.run.lifecycle import Lifecycle
 from iris.run.registry import Registry
@@ -240,7 +240,10 @@ class Supervising:
             self._stop(group)
             raise
         if waiter.value is not None:
-            raise _start_failed(spec.id, waiter.value)
+            assert group.cell is not None
+            # Who tries again at once must not meet the names of what is just ending.
+            self._registry.join(group.cell.pid)
+            raise start_failed(spec.id, waiter.value)
         return group
 
     def make_nested(self, child: Child, spec: SupervisorSpec) -> Group:
@@ -287,8 +290,11 @@ class Supervising:
             group.add(child)
         self._authority.start(child, waiter.settle)
         waiter.wait()
-        if waiter.value is not None:
-            raise _start_failed(spec.id, waiter.value)
+        error = waiter.value
+        if error is not None:
+            raise error if isinstance(error, StartFailed) else start_failed(spec.id, error)
+        if not child.pid:
+            raise StartFailed(f"{spec.id!r} was removed before it was started")
         return child.pid
 
     def take_away(self, group: Group, child_id: str) -> bool:
@@ -364,14 +370,6 @@ def _called(group: Optional[Group]) -> str:
     if group is None or group.key == GLOBAL:
         return "the global supervisor"
     return f"supervisor {group.key!r}"
-
-
-def _start_failed(child_id: str, error: Any) -> StartFailed:
-    failed = StartFailed(
-        f"{child_id!r} could not be started: {type(error).__name__}: {text_of(error)}"
-    )
-    failed.__cause__ = error
-    return failed
 
 
 def _no_supervisor(path: str) -> BadInput:

@@ -32,7 +32,7 @@ from iris.observe.hooks import Hooks
 from iris.run.carrier import Carrier
 from iris.run.childends import ChildEnds
 from iris.run.childstarts import ChildStarts
-from iris.run.crash import text_of
+from iris.run.crash import start_failed, text_of
 from iris.run.delivery import Delivery
 from iris.run.events import Events
 from iris.run.lifecycle import Lifecycle
@@ -370,7 +370,7 @@ class Authority:
             self._rounds.close(going)
             self._leave(child)
             for told in going.dones:
-                told(error)
+                told(start_failed(child.id, error))
             others = [each for each in going.members if each.phase in (Phase.DOWN, Phase.REST)]
             if others and not group.over:
                 self._rounds.begin(others, 0.0, [])

@@ -112,19 +112,36 @@ def test_a_factory_that_fails_at_the_start_undoes_it(rt: SimRuntime, works: Work
         raise OSError("no file")
 
     before = rt.stats()["actors"]
-    with pytest.raises(StartFailed, match="OSError: no file") as raised:
-        Supervisor(rt, [*works.specs("ab"), ChildSpec("bad", fails), works.spec("c")])
+    what = "^'top' > 'bad' could not be started: OSError: no file$"
+    with pytest.raises(StartFailed, match=what) as raised:
+        specs = [*works.specs("ab"), ChildSpec("bad", fails), works.spec("c")]
+        Supervisor(rt, specs, name="top")
     assert isinstance(raised.value.__cause__, OSError)
-    rt.advance(1.0)
     assert works.begun == ["a", "b"]
     assert rt.stats()["actors"] == before
+
+
+def test_a_failed_start_waits_until_all_that_was_started_has_ended(rt: SimRuntime) -> None:
+    def busy(_: Any) -> None:
+        rt.sleep(3.0)
+
+    def fails() -> Any:
+        rt.send_named("busy", "work")
+        rt.sleep(1.0)
+        raise OSError("no file")
+
+    specs = [ChildSpec("a", lambda: busy, name="busy"), ChildSpec("bad", fails)]
+    for _ in range(2):
+        # At once again: nothing of the first try is in the way.
+        with pytest.raises(StartFailed, match="OSError: no file"):
+            Supervisor(rt, specs, name="top")
+        assert rt.stats()["actors"] == 0
 
 
 @pytest.mark.parametrize("result", [None, 5, "handler"])
 def test_a_factory_that_gives_no_handler_fails_the_start(rt: SimRuntime, result: Any) -> None:
     with pytest.raises(StartFailed, match="TypeError: a handler is a callable"):
         Supervisor(rt, [ChildSpec("bad", lambda: result)])
-    rt.run_until_idle()
     assert rt.stats()["actors"] == 0
 
 
@@ -142,7 +159,6 @@ def test_a_name_that_is_taken_fails_the_start_and_frees_what_was_taken(
     specs = [works.spec("a", name="two", path="/two"), works.spec("b", name="one")]
     with pytest.raises(StartFailed, match="'one' is held by actor"):
         Supervisor(rt, specs)
-    rt.run_until_idle()
     assert (rt.whereis("two"), rt.whereis_path("/two"), rt.stats()["actors"]) == (None, None, 1)
 
 
@@ -530,9 +546,9 @@ def test_a_nested_supervisor_that_cannot_start_fails_the_start(
 ) -> None:
     bad = ChildSpec("bad", lambda: None)
     inner = SupervisorSpec("inner", (works.spec("x"), bad))
-    with pytest.raises(StartFailed):
+    with pytest.raises(StartFailed, match="^'supervisor' > 'inner' > 'bad' could not be") as raised:
         Supervisor(rt, [works.spec("a"), inner, works.spec("b")])
-    rt.run_until_idle()
+    assert isinstance(raised.value.__cause__, TypeError)
     assert (works.begun, rt.stats()["actors"]) == (["a", "x"], 0)
 
 
@@ -604,6 +620,18 @@ def test_a_child_whose_factory_is_at_work_is_removed_at_once(rt: SimRuntime, nes
     assert (supervisor.children(), rt.stats()["actors"]) == ((), 1)
     rt.advance(2 * 3600.0)
     assert rt.stats()["actors"] == 1
+
+
+def test_a_child_that_is_removed_before_it_was_started_was_not_added(rt: SimRuntime) -> None:
+    def slow() -> Callable[[Any], None]:
+        rt.sleep(10.0)
+        return print
+
+    supervisor = Supervisor(rt)
+    rt.send(rt.spawn(supervisor.remove), "slow")
+    with pytest.raises(StartFailed, match="'slow' was removed before it was started"):
+        supervisor.add(ChildSpec("slow", slow))
+    assert supervisor.children() == ()
 
 
 def test_an_id_is_used_once_at_a_time(rt: SimRuntime, works: Works) -> None:
