@@ -7,9 +7,11 @@ its children is in `iris.core.childspec`, what it does in `iris.run.supervisor`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import Optional, Union
 
+from iris.config import seconds
 from iris.core.childspec import (
     BACKOFF_MS,
     MAX_RESTARTS,
@@ -17,6 +19,8 @@ from iris.core.childspec import (
     ChildSpec,
     SupervisorSpec,
 )
+from iris.core.names import checked_name
+from iris.errors import RuntimeClosed
 from iris.lowlevel import PyRuntime
 from iris.run.supervising import ChildInfo
 from iris.runtime import Runtime
@@ -74,8 +78,8 @@ class Supervisor:
         if not isinstance(rt, (Runtime, PyRuntime)):
             raise TypeError(f"rt is an iris.Runtime, not {rt!r} of type {type(rt).__name__}")
         spec = SupervisorSpec(
-            name or "supervisor",
-            tuple(children),
+            "supervisor" if name is None else checked_name(name),
+            children,
             strategy,
             max_restarts,
             within_s,
@@ -152,6 +156,7 @@ class Supervisor:
 
         Blocks as `Runtime.join` does. The supervisor ends with reason `Killed`.
         """
+        timeout_s = seconds("timeout_s", timeout_s)
         self._rt.stop(self.pid)
         return self._rt.join(self.pid, timeout_s)
 
@@ -165,5 +170,6 @@ class Supervisor:
         error: Optional[BaseException],
         trace: Optional[TracebackType],
     ) -> None:
-        """Stop; an exception of the block goes on."""
-        self.stop()
+        """Stop; an exception of the block goes on. After shutdown nothing is left to stop."""
+        with suppress(RuntimeClosed):
+            self.stop()

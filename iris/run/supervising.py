@@ -6,7 +6,7 @@ everything that takes time to the `Authority`, in whose hub it happens.
 
 from __future__ import annotations
 
-from typing import Any, Callable, NamedTuple, Optional, Union
+from typing import Callable, NamedTuple, Optional, Union
 
 from iris.core.cell import RESTARTING, ActorCell
 from iris.core.childspec import AnySpec, ChildSpec, SupervisorSpec, check_factory, check_spec

@@ -112,9 +112,9 @@ def test_a_factory_that_fails_at_the_start_undoes_it(rt: SimRuntime, works: Work
         raise OSError("no file")
 
     before = rt.stats()["actors"]
-    what = "^'top' > 'bad' could not be started: OSError: no file$"
+    what = r"^'top' > 'bad' could not be started: OSError: no file$"
+    specs = [*works.specs("ab"), ChildSpec("bad", fails), works.spec("c")]
     with pytest.raises(StartFailed, match=what) as raised:
-        specs = [*works.specs("ab"), ChildSpec("bad", fails), works.spec("c")]
         Supervisor(rt, specs, name="top")
     assert isinstance(raised.value.__cause__, OSError)
     assert works.begun == ["a", "b"]
@@ -162,10 +162,19 @@ def test_a_name_that_is_taken_fails_the_start_and_frees_what_was_taken(
     assert (rt.whereis("two"), rt.whereis_path("/two"), rt.stats()["actors"]) == (None, None, 1)
 
 
-@pytest.mark.parametrize("children", [5, [5], ["a"], {"a": len}])
+@pytest.mark.parametrize(
+    "children", [5, [5], ["a"], {"a": len}, None, "ab", ChildSpec("a", lambda: print)]
+)
 def test_what_is_no_spec_is_refused(rt: SimRuntime, children: Any) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="ChildSpec"):
         Supervisor(rt, children)
+    assert rt.stats()["actors"] == 0
+
+
+@pytest.mark.parametrize("name", [5, 0, b"top", ""])
+def test_a_name_that_cannot_be_is_refused(rt: SimRuntime, name: Any) -> None:
+    with pytest.raises((TypeError, BadInput), match="an actor's name"):
+        Supervisor(rt, name=name)
     assert rt.stats()["actors"] == 0
 
 
@@ -493,6 +502,22 @@ def test_a_with_block_stops_it(rt: SimRuntime, works: Works) -> None:
     assert rt.stats()["actors"] == 0
 
 
+def test_a_with_block_in_which_the_runtime_is_shut_down_ends_well(rt: SimRuntime) -> None:
+    with Supervisor(rt):
+        rt.shutdown()
+
+
+@pytest.mark.parametrize("timeout_s", [-1, "5", None, float("nan")])
+def test_a_stop_with_a_time_that_is_none_stops_nothing(
+    rt: SimRuntime, works: Works, timeout_s: Any
+) -> None:
+    supervisor = Supervisor(rt, works.specs("a"), name="top")
+    with pytest.raises((TypeError, BadInput), match="timeout_s"):
+        supervisor.stop(timeout_s)
+    rt.run_until_idle()
+    assert (rt.whereis("top"), supervisor.children()[0].state) == (supervisor.pid, "up")
+
+
 def test_calls_on_a_supervisor_that_has_ended(rt: SimRuntime, works: Works) -> None:
     supervisor = Supervisor(rt, works.specs("a"))
     supervisor.stop()
@@ -546,7 +571,7 @@ def test_a_nested_supervisor_that_cannot_start_fails_the_start(
 ) -> None:
     bad = ChildSpec("bad", lambda: None)
     inner = SupervisorSpec("inner", (works.spec("x"), bad))
-    with pytest.raises(StartFailed, match="^'supervisor' > 'inner' > 'bad' could not be") as raised:
+    with pytest.raises(StartFailed, match=r"^'supervisor' > 'inner' > 'bad' could") as raised:
         Supervisor(rt, [works.spec("a"), inner, works.spec("b")])
     assert isinstance(raised.value.__cause__, TypeError)
     assert (works.begun, rt.stats()["actors"]) == (["a", "x"], 0)
