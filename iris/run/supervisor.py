@@ -377,7 +377,7 @@ class Authority:
             return
         self._log.start_failed(child.id, error)
         child.started_s = self._clock()
-        self._restart(child, Ending(ExitReason.CRASH, child.pid, lambda: _raised(error)))
+        self._restart(child, Ending(ExitReason.PANIC, child.pid, lambda: _raised(error)))
 
     def _start_group(self, group: Group, done: Done) -> None:
         def told(error: Optional[BaseException]) -> None:

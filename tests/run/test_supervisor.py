@@ -39,9 +39,13 @@ class Works:
         self.handled: list[tuple[str, Any]] = []
         rt.add_hook("exit", lambda pid, _: self.ended.append(pid))
         self.ended: list[int] = []
+        self.factory_error: Optional[Exception] = None
+        # What all factories raise from now on.
 
     def spec(self, called: str, **options: Any) -> ChildSpec:
         def factory() -> Callable[[Any], None]:
+            if self.factory_error is not None:
+                raise self.factory_error
             self.begun.append(called)
 
             def handler(message: Any) -> None:
@@ -421,6 +425,21 @@ def test_a_factory_that_fails_at_a_restart_is_tried_again(rt: SimRuntime) -> Non
     assert len(calls) == 4
     assert supervisor.pid_of("a") == pid
     assert rt.is_alive(supervisor.pid)
+
+
+def test_a_factory_that_fails_at_every_restart_is_reported_as_a_panic(
+    rt: SimRuntime, works: Works
+) -> None:
+    given_up: list[iris.ChildReport] = []
+    rt.add_hook("give_up", given_up.append)
+    spec = works.spec("a")
+    supervisor = Supervisor(rt, [spec, works.spec("b", name="b")], strategy="restartall")
+    works.factory_error = OSError("no file")
+    rt.send_named("b", "fail")
+    rt.advance(LONG_S)
+    (report,) = given_up
+    assert (report.child, report.reason, report.restarts) == ("a", "Panic", 0)
+    assert not rt.is_alive(supervisor.pid)
 
 
 def test_a_pause_comes_before_a_restart_and_asks_are_told(rt: SimRuntime, works: Works) -> None:
