@@ -213,8 +213,15 @@ class Facade(MessageFacade, HealthFacade):
         """`supervise_with_factory` on the list of a path's supervisor, which is made if need be.
 
         Args:
-            path: whose supervisor. The new actor gets no path but what the factory gives it.
+            path: whose supervisor; absolute, such as "/svc/pay". Any actor can be on its list,
+                whatever its own path; a new actor has no path but what the factory gives it.
             pid, factory, strategy: as for `supervise_with_factory`.
+
+        Raises:
+            As `supervise_with_factory`, and BadInput for a path that cannot be. No supervisor is
+            made then.
+
+        From any thread and handler; does not wait.
         """
         self._system.supervising.supervise_in(path, pid, factory, strategy)
 
@@ -223,10 +230,15 @@ class Facade(MessageFacade, HealthFacade):
 
         Args:
             pid: the actor. It leaves the list when it ends; an observer of the list is told.
-            strategy: what its end does to others, as for `supervise_with_factory`.
+            strategy: what its end does to others, as for `supervise_with_factory`. Of an actor
+                that has a factory on this list already nothing changes.
 
         Raises:
-            ActorDead: the actor has ended. TypeError, BadInput: an unknown strategy.
+            ActorDead: the actor has ended.
+            TypeError, BadInput: an unknown strategy.
+            RuntimeClosed: after shutdown.
+
+        From any thread and handler; does not wait.
         """
         self._system.supervising.watch(pid, strategy)
 
@@ -238,9 +250,10 @@ class Facade(MessageFacade, HealthFacade):
                 about to replace, and then it is not replaced.
 
         Returns:
-            False when no supervisor had it.
+            False when no supervisor had it, also when it has ended or never existed.
 
-        The child of a `Supervisor` still ends with it. From any thread; does not wait.
+        The child of a `Supervisor` still ends with it. From any thread and handler; does not
+        wait. RuntimeClosed after shutdown.
         """
         return self._system.supervising.unsupervise(pid)
 
@@ -258,44 +271,91 @@ class Facade(MessageFacade, HealthFacade):
         Raises:
             ActorDead: the observer has ended. ActorError: it cannot receive system messages.
             BadInput: there is no supervisor for this path.
+            RuntimeClosed: after shutdown.
+
+        From any thread and handler; does not wait.
         """
         self._system.supervising.observe(observer, path)
 
     def watch_path(self, prefix: str) -> int:
         """Put the present direct children of a path on the global supervisor's list.
 
+        Args:
+            prefix: the path; those exactly one level below it are watched, as by `watch`. Who
+                gets a path there later is not.
+
         Returns:
-            How many.
+            How many; 0 when there is none.
+
+        Raises:
+            TypeError, BadInput: a path that cannot be. RuntimeClosed: after shutdown.
+
+        From any thread and handler; does not wait.
         """
         return self._system.supervising.watch_below(prefix)
 
     def child_pids(self) -> list[int]:
-        """The living actors on the global supervisor's list."""
+        """The living actors on the global supervisor's list.
+
+        Returns:
+            Their pids, those with a factory and those only watched, in the order in which they
+            came to the list; a replaced actor keeps its place. One that is just being replaced
+            is missing.
+
+        From any thread and handler; does not wait. RuntimeClosed after shutdown.
+        """
         return self._system.supervising.pids()
 
     def children_count(self) -> int:
-        """How many actors are on the global supervisor's list."""
+        """How many living actors are on the global supervisor's list; see `child_pids`."""
         return len(self._system.supervising.pids())
 
     def create_path_supervisor(self, path: str) -> bool:
-        """Make a supervisor for a path; False when there is one."""
+        """Make a supervisor for a path; False when there is one.
+
+        Args:
+            path: absolute, such as "/svc/pay". The supervisor has a list of its own, empty at
+                first; it is no actor and does not look for actors below the path by itself.
+
+        Raises:
+            TypeError, BadInput: a path that cannot be. RuntimeClosed: after shutdown.
+
+        From any thread and handler; does not wait.
+        """
         return self._system.supervising.create(path)
 
     def remove_path_supervisor(self, path: str) -> bool:
-        """Remove the supervisor of a path, its actors live on; False when there is none."""
+        """Remove the supervisor of a path, its actors live on; False when there is none.
+
+        A restart that is under way is called off. Raises as `create_path_supervisor`. From any
+        thread and handler; does not wait.
+        """
         return self._system.supervising.remove(path)
 
     def path_supervisor_watch(self, path: str, pid: int) -> None:
         """Put a living actor on the list of a path's supervisor, without restarting it.
 
+        Args:
+            path: whose supervisor.
+            pid: the actor, as for `watch`; its end does nothing to others.
+
         Raises:
             BadInput: there is no supervisor for this path.
             ActorDead: the actor has ended.
+            RuntimeClosed: after shutdown.
+
+        From any thread and handler; does not wait.
         """
         self._system.supervising.watch_in(path, pid)
 
     def path_supervisor_children(self, path: str) -> list[int]:
-        """The living actors on the list of a path's supervisor; BadInput when there is none."""
+        """The living actors on the list of a path's supervisor; BadInput when there is none.
+
+        Returns:
+            Their pids, as for `child_pids`.
+
+        From any thread and handler; does not wait. RuntimeClosed after shutdown.
+        """
         return self._system.supervising.pids_in(path)
 
     def _driving(self) -> AbstractContextManager[None]:

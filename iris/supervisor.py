@@ -7,9 +7,11 @@ its children is in `iris.core.childspec`, what it does in `iris.run.supervisor`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import Optional, Union
 
+from iris.config import seconds
 from iris.core.childspec import (
     BACKOFF_MS,
     MAX_RESTARTS,
@@ -17,6 +19,8 @@ from iris.core.childspec import (
     ChildSpec,
     SupervisorSpec,
 )
+from iris.core.names import checked_name
+from iris.errors import RuntimeClosed
 from iris.lowlevel import PyRuntime
 from iris.run.supervising import ChildInfo
 from iris.runtime import Runtime
@@ -39,21 +43,23 @@ class Supervisor:
             others) or `restartrest` (with those that were started after it), in any letter case.
         max_restarts: so many restarts within `within_s`, failed ones too; at one more the
             supervisor ends its children and itself, with reason `Crash`. 0 or more.
-        within_s: seconds, more than 0.
+        within_s: seconds, more than 0, at most 1e9.
         backoff_ms: each restart waits a random time up to the first number of milliseconds,
-            doubled with each failure in a row, up to the second.
+            doubled with each failure in a row, up to the second. (0, 0) waits never.
         name: a name under which it is registered; also what it is called in reports.
         observer: pid of an actor that can receive system messages. It gets EXIT for each child
             that ends and HOT_SWAP for each child that is swapped.
 
     Raises:
-        StartFailed: a factory raised, or returned what is no handler; no child is left.
+        StartFailed: a factory raised, or returned what is no handler, or a name or path of a child
+            is taken. The text says which child; `__cause__` is why. All has ended again.
         TypeError, BadInput: an argument that cannot be; nothing was started.
         ActorDead, ActorError: the observer has ended, or cannot receive system messages.
         RuntimeClosed: after shutdown.
 
-    Blocks until all children have been started: the calling thread, or only the calling
-    greenlet where there is a gevent hub. From any thread, handler and factory.
+    Blocks until all children have been started, or have ended again: the calling thread, or only
+    the calling greenlet where there is a gevent hub. From any thread, handler and factory. One
+    that is made in a handler is no child of that actor and lives on after it.
 
     Used in a `with` block, it is stopped at the end of the block.
     """
@@ -74,8 +80,8 @@ class Supervisor:
         if not isinstance(rt, (Runtime, PyRuntime)):
             raise TypeError(f"rt is an iris.Runtime, not {rt!r} of type {type(rt).__name__}")
         spec = SupervisorSpec(
-            name or "supervisor",
-            tuple(children),
+            "supervisor" if name is None else checked_name(name),
+            children,
             strategy,
             max_restarts,
             within_s,
@@ -97,11 +103,21 @@ class Supervisor:
         return self._group.cell.pid
 
     def children(self) -> tuple[ChildInfo, ...]:
-        """What it knows of its children, in the order of their start. From any thread."""
+        """What it knows of its children, in the order of their start.
+
+        Returns:
+            A `ChildInfo` for each. Once the supervisor has ended, those it had, as "down".
+
+        From any thread and handler; does not wait. RuntimeClosed after shutdown.
+        """
         return self._rt._system.supervising.children(self._group)
 
     def pid_of(self, child_id: str) -> Optional[int]:
-        """The actor that is this child now; None between two lives and for an unknown id."""
+        """The actor that is this child now; None between two lives and for an unknown id.
+
+        While a child restarts in place it is that actor still. From any thread and handler; does
+        not wait. RuntimeClosed after shutdown.
+        """
         return self._rt._system.supervising.pid_of(self._group, child_id)
 
     def add(self, spec: Union[ChildSpec, SupervisorSpec]) -> int:
@@ -111,9 +127,9 @@ class Supervisor:
             Its pid.
 
         Raises:
-            StartFailed: its factory raised; it is not a child then.
-            BadInput: there is a child with its id.
-            ActorDead: the supervisor has ended or is ending.
+            StartFailed: its factory raised, or it was removed meanwhile; it is no child then.
+            TypeError: it is no spec. BadInput: there is a child with its id.
+            ActorDead: the supervisor has ended or is ending. RuntimeClosed: after shutdown.
 
         Blocks as the making of a supervisor does.
         """
@@ -123,8 +139,10 @@ class Supervisor:
     def remove(self, child_id: str) -> bool:
         """End a child for good and wait until it has ended; False for an unknown id.
 
+        A factory that is just at work for it is not waited for; what it makes is thrown away.
         Blocks as the making of a supervisor does, for at most the child's `shutdown_timeout_s`
-        and what an interruption takes.
+        and what an interruption takes. So it must not be called in that child's own handler,
+        which is interrupted then; there call `rt.unsupervise` and `rt.stop` with its pid.
         """
         with self._rt._driving():
             return self._rt._system.supervising.take_away(self._group, child_id)
@@ -141,17 +159,29 @@ class Supervisor:
         Raises:
             ActorDead: it has ended, or the supervisor has.
             BadInput: it is the supervisor itself or an actor above it; it is a child already.
+            TypeError, BadInput: no pid, or an unknown strategy. RuntimeClosed: after shutdown.
+
+        From any thread and handler; does not wait.
         """
         self._rt._system.supervising.watch_for(self._group, pid, strategy)
 
     def stop(self, timeout_s: float = 5.0) -> bool:
         """End the children, the youngest first, then the supervisor, and wait for it.
 
+        Args:
+            timeout_s: seconds to wait, 0 or more.
+
         Returns:
-            False when that took longer than `timeout_s` seconds; it goes on then.
+            False when that took longer than `timeout_s` seconds; it goes on then. True also when
+            it has ended before.
+
+        Raises:
+            TypeError, BadInput: `timeout_s` is no such number; nothing is stopped.
+            RuntimeClosed: after shutdown, which has stopped it.
 
         Blocks as `Runtime.join` does. The supervisor ends with reason `Killed`.
         """
+        timeout_s = seconds("timeout_s", timeout_s)
         self._rt.stop(self.pid)
         return self._rt.join(self.pid, timeout_s)
 
@@ -165,5 +195,6 @@ class Supervisor:
         error: Optional[BaseException],
         trace: Optional[TracebackType],
     ) -> None:
-        """Stop; an exception of the block goes on."""
-        self.stop()
+        """Stop; an exception of the block goes on. After shutdown nothing is left to stop."""
+        with suppress(RuntimeClosed):
+            self.stop()

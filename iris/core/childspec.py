@@ -31,6 +31,8 @@ WITHIN_S = 5.0
 BACKOFF_MS = (10, 10_000)
 """The pause before a first restart is hardly noticed; that of a lasting fault costs nothing."""
 
+BACKOFF_MOST_MS = 1e12
+
 RESTARTS_MOST = 1_000_000
 """More in one window is no limit, and each costs a number in the books."""
 
@@ -132,8 +134,8 @@ class SupervisorSpec:
     id: str
     """What the supervisor above calls it."""
 
-    children: tuple[Union[ChildSpec, SupervisorSpec], ...] = ()
-    """In the order of their start; ended in the reverse. Any iterable is taken."""
+    children: Iterable[Union[ChildSpec, SupervisorSpec]] = ()
+    """In the order of their start; ended in the reverse. Kept as a tuple."""
 
     strategy: str = "restartone"
     """`restartone`: a child that fails is restarted alone. `restartall`: with all others.
@@ -244,11 +246,14 @@ def _check_number(name: str, value: object, most: float) -> None:
 
 
 def _check_backoff(bounds: object) -> None:
-    if not isinstance(bounds, tuple) or len(bounds) != 2:
-        raise TypeError(f"backoff_ms is a pair of milliseconds (first, most), not {bounds!r}")
-    for bound in bounds:
-        if isinstance(bound, bool) or not isinstance(bound, (int, float)):
-            raise TypeError(f"backoff_ms is a pair of milliseconds (first, most), not {bounds!r}")
+    if (
+        not isinstance(bounds, tuple)
+        or len(bounds) != 2
+        or any(isinstance(one, bool) or not isinstance(one, (int, float)) for one in bounds)
+    ):
+        raise TypeError(f"backoff_ms is a tuple (first, most) of milliseconds, not {bounds!r}")
     least, most = bounds
-    if not 0 <= least <= most <= 1e12:
-        raise BadInput(f"backoff_ms={bounds!r} is out of range; give 0 <= first <= most")
+    if not 0 <= least <= most <= BACKOFF_MOST_MS:
+        raise BadInput(
+            f"backoff_ms={bounds!r} is out of range; give 0 <= first <= most <= {BACKOFF_MOST_MS:g}"
+        )

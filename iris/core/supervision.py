@@ -263,7 +263,7 @@ class ChildReport:
     """The id or name of the supervisor, its path, or "" for the global one."""
 
     child: str
-    """The id of the child; of those that were supervised by pid, the first pid in words."""
+    """The id of the child; for one that was supervised by pid "actor " and its first pid."""
 
     pid: int
     """The actor now; after a give-up the last one."""
@@ -272,7 +272,8 @@ class ChildReport:
     """The actor before. The same for a restart in place."""
 
     reason: Optional[ExitReason]
-    """How it had ended; None when it was restarted for a sibling, or its factory has failed."""
+    """How it had ended; None when it was restarted for a sibling. In a give-up because its factory
+    has failed: `Panic`."""
 
     restarts: int
     """How often this child was restarted so far."""

@@ -8,7 +8,7 @@ from typing import Any
 from iris.config import METADATA_TEXT_CHARS_MAX
 from iris.core.letters import size_of, type_name
 from iris.core.messages import Ending, ExitReason
-from iris.errors import ActorCrash, ActorStopped
+from iris.errors import ActorCrash, ActorStopped, StartFailed
 
 
 def crash_ending(pid: int, error: BaseException, message: Any, restarts: int) -> Ending:
@@ -20,6 +20,22 @@ def crash_ending(pid: int, error: BaseException, message: Any, restarts: int) ->
     reason = ExitReason.CRASH if isinstance(error, ActorCrash) else ExitReason.PANIC
     kind, size = type_name(message), size_of(message)
     return Ending(reason, pid, lambda: _report(error, kind, size, restarts))
+
+
+def start_failed(called: str, error: BaseException) -> StartFailed:
+    """What is raised when `called` could not be started; `error` is why.
+
+    When that is the failure of a child of `called`, the text shows the way down to it, and the
+    cause is the child's.
+    """
+    if isinstance(error, StartFailed):
+        failed = StartFailed(f"{called!r} > {error}")
+        failed.__cause__ = error.__cause__
+    else:
+        what = f"{type(error).__name__}: {text_of(error)}"
+        failed = StartFailed(f"{called!r} could not be started: {what}")
+        failed.__cause__ = error
+    return failed
 
 
 def is_interruption(error: BaseException) -> bool:

@@ -62,12 +62,12 @@ class Log:
             )
 
     def gave_up(self, report: ChildReport, max_restarts: int, within_s: float) -> None:
-        """A supervised child made for too many restarts."""
+        """A supervised child needed too many restarts."""
         self._given_up += 1
         if self._given_up > IN_FULL and self._given_up % PER_LINE:
             return
         _log.error(
-            "supervisor %r gives up: %s (now actor %d) made for more than %d restarts within %g s"
+            "supervisor %r gives up: %s (last pid %d) needed more than %d restarts within %g s"
             " (%d such cases so far)",
             report.supervisor or "global",
             report.child,

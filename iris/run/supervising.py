@@ -6,7 +6,7 @@ everything that takes time to the `Authority`, in whose hub it happens.
 
 from __future__ import annotations
 
-from typing import Any, Callable, NamedTuple, Optional, Union
+from typing import Callable, NamedTuple, Optional, Union
 
 from iris.core.cell import RESTARTING, ActorCell
 from iris.core.childspec import AnySpec, ChildSpec, SupervisorSpec, check_factory, check_spec
@@ -27,8 +27,8 @@ from iris.core.supervision import (
     seats_of,
 )
 from iris.core.table import Table
-from iris.errors import ActorDead, ActorError, BadInput, IrisError, StartFailed
-from iris.run.crash import text_of
+from iris.errors import ActorDead, ActorError, BadInput, StartFailed
+from iris.run.crash import start_failed
 from iris.run.delivery import check_pid
 from iris.run.factories import Factories
 from iris.run.lifecycle import Lifecycle
@@ -245,7 +245,10 @@ class Supervising:
             self._stop(group)
             raise
         if waiter.value is not None:
-            raise _start_failed(spec.id, waiter.value)
+            assert group.cell is not None
+            # Who tries again at once must not meet the names of what is just ending.
+            self._registry.join(group.cell.pid)
+            raise start_failed(spec.id, waiter.value)
         return group
 
     def make_nested(self, child: Child, spec: SupervisorSpec) -> Group:
@@ -302,10 +305,11 @@ class Supervising:
                         group.strike(child)
                 raise
             waiter.wait()
-        if waiter.value is not None:
-            raise _start_failed(spec.id, waiter.value)
+        error = waiter.value
+        if error is not None:
+            raise error if isinstance(error, StartFailed) else start_failed(spec.id, error)
         if not child.pid:
-            raise _start_failed(spec.id, IrisError("it was removed before it was started"))
+            raise StartFailed(f"{spec.id!r} was removed before it was started")
         return child.pid
 
     def take_away(self, group: Group, child_id: str) -> bool:
@@ -382,14 +386,6 @@ def _called(group: Optional[Group]) -> str:
     if group is None or group.key == GLOBAL:
         return "the global supervisor"
     return f"supervisor {group.key!r}"
-
-
-def _start_failed(child_id: str, error: Any) -> StartFailed:
-    failed = StartFailed(
-        f"{child_id!r} could not be started: {type(error).__name__}: {text_of(error)}"
-    )
-    failed.__cause__ = error
-    return failed
 
 
 def _no_supervisor(path: str) -> BadInput:

@@ -15,13 +15,23 @@ from iris.core.cell import DEAD, ActorCell
 from iris.core.links import children_of
 from iris.core.messages import Ending, ExitReason, PySystemMessage, SystemType
 from iris.core.restart import Restart, Strategy, affected, backoff_s
-from iris.core.supervision import Child, ChildReport, Group, Groups, Phase, fill, seats_of, vacate
+from iris.core.supervision import (
+    Child,
+    ChildReport,
+    Group,
+    Groups,
+    Phase,
+    fill,
+    seats_of,
+    vacate,
+)
 from iris.core.table import Table
 from iris.errors import IrisError, RuntimeClosed
 from iris.observe.hooks import Hooks
 from iris.run.carrier import Carrier
 from iris.run.childends import ChildEnds
 from iris.run.childstarts import ChildStarts
+from iris.run.crash import start_failed
 from iris.run.delivery import Delivery
 from iris.run.events import Events
 from iris.run.lifecycle import Lifecycle
@@ -358,14 +368,14 @@ class Authority:
             self._rounds.close(going)
             self._leave(child)
             for told in going.dones:
-                told(error)
+                told(start_failed(child.id, error))
             others = [each for each in going.members if each.phase in (Phase.DOWN, Phase.REST)]
             if others and not group.over:
                 self._rounds.begin(others, 0.0, ())
             return
         self._log.start_failed(child.id, error)
         child.started_s = self._clock()
-        self._restart(child, ExitReason.CRASH)
+        self._restart(child, ExitReason.PANIC)
 
     def _start_group(self, group: Group, done: Done) -> None:
         def told(error: Optional[BaseException]) -> None:

@@ -39,9 +39,13 @@ class Works:
         self.handled: list[tuple[str, Any]] = []
         rt.add_hook("exit", lambda pid, _: self.ended.append(pid))
         self.ended: list[int] = []
+        self.factory_error: Optional[Exception] = None
+        # What all factories raise from now on.
 
     def spec(self, called: str, **options: Any) -> ChildSpec:
         def factory() -> Callable[[Any], None]:
+            if self.factory_error is not None:
+                raise self.factory_error
             self.begun.append(called)
 
             def handler(message: Any) -> None:
@@ -112,19 +116,36 @@ def test_a_factory_that_fails_at_the_start_undoes_it(rt: SimRuntime, works: Work
         raise OSError("no file")
 
     before = rt.stats()["actors"]
-    with pytest.raises(StartFailed, match="OSError: no file") as raised:
-        Supervisor(rt, [*works.specs("ab"), ChildSpec("bad", fails), works.spec("c")])
+    what = r"^'top' > 'bad' could not be started: OSError: no file$"
+    specs = [*works.specs("ab"), ChildSpec("bad", fails), works.spec("c")]
+    with pytest.raises(StartFailed, match=what) as raised:
+        Supervisor(rt, specs, name="top")
     assert isinstance(raised.value.__cause__, OSError)
-    rt.advance(1.0)
     assert works.begun == ["a", "b"]
     assert rt.stats()["actors"] == before
+
+
+def test_a_failed_start_waits_until_all_that_was_started_has_ended(rt: SimRuntime) -> None:
+    def busy(_: Any) -> None:
+        rt.sleep(3.0)
+
+    def fails() -> Any:
+        rt.send_named("busy", "work")
+        rt.sleep(1.0)
+        raise OSError("no file")
+
+    specs = [ChildSpec("a", lambda: busy, name="busy"), ChildSpec("bad", fails)]
+    for _ in range(2):
+        # At once again: nothing of the first try is in the way.
+        with pytest.raises(StartFailed, match="OSError: no file"):
+            Supervisor(rt, specs, name="top")
+        assert rt.stats()["actors"] == 0
 
 
 @pytest.mark.parametrize("result", [None, 5, "handler"])
 def test_a_factory_that_gives_no_handler_fails_the_start(rt: SimRuntime, result: Any) -> None:
     with pytest.raises(StartFailed, match="TypeError: a handler is a callable"):
         Supervisor(rt, [ChildSpec("bad", lambda: result)])
-    rt.run_until_idle()
     assert rt.stats()["actors"] == 0
 
 
@@ -142,14 +163,22 @@ def test_a_name_that_is_taken_fails_the_start_and_frees_what_was_taken(
     specs = [works.spec("a", name="two", path="/two"), works.spec("b", name="one")]
     with pytest.raises(StartFailed, match="'one' is held by actor"):
         Supervisor(rt, specs)
-    rt.run_until_idle()
     assert (rt.whereis("two"), rt.whereis_path("/two"), rt.stats()["actors"]) == (None, None, 1)
 
 
-@pytest.mark.parametrize("children", [5, [5], ["a"], {"a": len}])
+@pytest.mark.parametrize(
+    "children", [5, [5], ["a"], {"a": len}, None, "ab", ChildSpec("a", lambda: print)]
+)
 def test_what_is_no_spec_is_refused(rt: SimRuntime, children: Any) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="ChildSpec"):
         Supervisor(rt, children)
+    assert rt.stats()["actors"] == 0
+
+
+@pytest.mark.parametrize("name", [5, 0, b"top", ""])
+def test_a_name_that_cannot_be_is_refused(rt: SimRuntime, name: Any) -> None:
+    with pytest.raises((TypeError, BadInput), match="an actor's name"):
+        Supervisor(rt, name=name)
     assert rt.stats()["actors"] == 0
 
 
@@ -398,6 +427,21 @@ def test_a_factory_that_fails_at_a_restart_is_tried_again(rt: SimRuntime) -> Non
     assert rt.is_alive(supervisor.pid)
 
 
+def test_a_factory_that_fails_at_every_restart_is_reported_as_a_panic(
+    rt: SimRuntime, works: Works
+) -> None:
+    given_up: list[iris.ChildReport] = []
+    rt.add_hook("give_up", given_up.append)
+    spec = works.spec("a")
+    supervisor = Supervisor(rt, [spec, works.spec("b", name="b")], strategy="restartall")
+    works.factory_error = OSError("no file")
+    rt.send_named("b", "fail")
+    rt.advance(LONG_S)
+    (report,) = given_up
+    assert (report.child, report.reason, report.restarts) == ("a", "Panic", 0)
+    assert not rt.is_alive(supervisor.pid)
+
+
 def test_a_pause_comes_before_a_restart_and_asks_are_told(rt: SimRuntime, works: Works) -> None:
     supervisor = Supervisor(rt, works.specs("a"), backoff_ms=(10_000, 10_000))
     pid = supervisor.pid_of("a")
@@ -477,6 +521,22 @@ def test_a_with_block_stops_it(rt: SimRuntime, works: Works) -> None:
     assert rt.stats()["actors"] == 0
 
 
+def test_a_with_block_in_which_the_runtime_is_shut_down_ends_well(rt: SimRuntime) -> None:
+    with Supervisor(rt):
+        rt.shutdown()
+
+
+@pytest.mark.parametrize("timeout_s", [-1, "5", None, float("nan")])
+def test_a_stop_with_a_time_that_is_none_stops_nothing(
+    rt: SimRuntime, works: Works, timeout_s: Any
+) -> None:
+    supervisor = Supervisor(rt, works.specs("a"), name="top")
+    with pytest.raises((TypeError, BadInput), match="timeout_s"):
+        supervisor.stop(timeout_s)
+    rt.run_until_idle()
+    assert (rt.whereis("top"), supervisor.children()[0].state) == (supervisor.pid, "up")
+
+
 def test_calls_on_a_supervisor_that_has_ended(rt: SimRuntime, works: Works) -> None:
     supervisor = Supervisor(rt, works.specs("a"))
     supervisor.stop()
@@ -530,10 +590,44 @@ def test_a_nested_supervisor_that_cannot_start_fails_the_start(
 ) -> None:
     bad = ChildSpec("bad", lambda: None)
     inner = SupervisorSpec("inner", (works.spec("x"), bad))
-    with pytest.raises(StartFailed):
+    with pytest.raises(StartFailed, match=r"^'supervisor' > 'inner' > 'bad' could") as raised:
         Supervisor(rt, [works.spec("a"), inner, works.spec("b")])
-    rt.run_until_idle()
+    assert isinstance(raised.value.__cause__, TypeError)
     assert (works.begun, rt.stats()["actors"]) == (["a", "x"], 0)
+
+
+def slow_from_the_second_time_on(rt: SimRuntime, called: str) -> ChildSpec:
+    """A child whose factory waits for an hour at each restart."""
+    starts: list[int] = []
+
+    def factory() -> Callable[[Any], None]:
+        starts.append(len(starts))
+        if len(starts) > 1:
+            rt.sleep(3600.0)
+        return handler
+
+    def handler(message: Any) -> None:
+        raise ValueError(message)
+
+    return ChildSpec(called, factory)
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_the_end_of_a_supervisor_waits_for_no_factory(rt: SimRuntime, depth: int) -> None:
+    spec: Spec = slow_from_the_second_time_on(rt, "slow")
+    for level in range(depth):
+        spec = SupervisorSpec(f"level {level}", (spec,), max_restarts=0)
+    supervisor = Supervisor(rt, [spec])
+    (info,) = supervisor.children()
+    while info.children:
+        (info,) = info.children
+    rt.send(info.pid or 0, "fail")
+    rt.advance(1.0)
+    assert supervisor.children()[0].state == "making"
+    assert supervisor.stop(10.0) is True
+    assert rt.stats()["actors"] == 0
+    rt.advance(2 * 3600.0)
+    assert rt.stats()["actors"] == 0
 
 
 # -- changes ---------------------------------------------------------------------------------------
@@ -552,6 +646,36 @@ def test_a_child_can_be_added_and_removed(rt: SimRuntime, works: Works) -> None:
     rt.advance(LONG_S)
     assert [info.id for info in supervisor.children()] == ["a"]
     assert works.begun == ["a", "b", "b"]
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_child_whose_factory_is_at_work_is_removed_at_once(rt: SimRuntime, nested: bool) -> None:
+    spec: Spec = slow_from_the_second_time_on(rt, "slow")
+    if nested:
+        spec = SupervisorSpec("inner", (spec,), max_restarts=0)
+    supervisor = Supervisor(rt, [spec])
+    (info,) = supervisor.children()
+    rt.send((info.children[0] if nested else info).pid or 0, "fail")
+    rt.advance(1.0)
+    assert supervisor.children()[0].state == "making"
+    before = rt.now
+    assert supervisor.remove(spec.id) is True
+    assert rt.now - before < 1.0
+    assert (supervisor.children(), rt.stats()["actors"]) == ((), 1)
+    rt.advance(2 * 3600.0)
+    assert rt.stats()["actors"] == 1
+
+
+def test_a_child_that_is_removed_before_it_was_started_was_not_added(rt: SimRuntime) -> None:
+    def slow() -> Callable[[Any], None]:
+        rt.sleep(10.0)
+        return print
+
+    supervisor = Supervisor(rt)
+    rt.send(rt.spawn(supervisor.remove), "slow")
+    with pytest.raises(StartFailed, match="'slow' was removed before it was started"):
+        supervisor.add(ChildSpec("slow", slow))
+    assert supervisor.children() == ()
 
 
 def test_an_id_is_used_once_at_a_time(rt: SimRuntime, works: Works) -> None:
