@@ -66,6 +66,7 @@ LAYERS: dict[str, int] = {
     "iris.lowlevel": 5,
     "iris.runtime": 5,
     "iris.spawns": 5,
+    "iris.supervisions": 5,
     "iris.supervisor": 5,
     "iris.work": 5,
     "iris.jit": 5,

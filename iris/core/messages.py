@@ -129,6 +129,11 @@ class Ending:
         return self._metadata
 
 
+def end_message(kind: SystemType, pid: int, ending: Ending) -> PySystemMessage:
+    """The news of an end, as `kind` EXIT or DOWN."""
+    return PySystemMessage(kind, ending.by, pid, ending.reason, ending.metadata)
+
+
 class Request:
     """A user message that somebody waits for an answer to: its envelope in the user lane.
 

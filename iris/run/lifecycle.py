@@ -43,8 +43,8 @@ from iris.core.messages import (
     Ending,
     EndMarker,
     ExitReason,
-    PySystemMessage,
     SystemType,
+    end_message,
     unwrapped,
 )
 from iris.core.names import Names
@@ -476,21 +476,16 @@ class Lifecycle:
             if cell.ties is not None and cell.ties.seats:
                 told.update(dict.fromkeys(self.observers(cell)))
         for monitor in monitors:
-            self._delivery.system(monitor.watcher, system_message(SystemType.DOWN, cell, ending))
+            self._delivery.system(monitor.watcher, end_message(SystemType.DOWN, cell.pid, ending))
         for partner in partners:
             if partner.spec.receives_system:
                 if partner not in told:
-                    self._delivery.system(partner, system_message(SystemType.EXIT, cell, ending))
+                    self._delivery.system(partner, end_message(SystemType.EXIT, cell.pid, ending))
             elif ending.reason is not ExitReason.NORMAL:
                 self.request_stop(partner, Ending(ending.reason, cell.pid))
         for other in told:
             if other.spec.receives_system:
-                self._delivery.system(other, system_message(SystemType.EXIT, cell, ending))
-
-
-def system_message(kind: SystemType, cell: ActorCell, ending: Ending) -> PySystemMessage:
-    """The news of an end."""
-    return PySystemMessage(kind, ending.by, cell.pid, ending.reason, ending.metadata)
+                self._delivery.system(other, end_message(SystemType.EXIT, cell.pid, ending))
 
 
 def _not_assembled(*_: Any) -> Any:
