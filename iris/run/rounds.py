@@ -64,16 +64,17 @@ class Rounds:
         self._end = end
         self._make = make
 
-    def begin(
-        self, members: list[Child], pause_s: float, dones: list[Done], by: int = 0
-    ) -> None:
+    def begin(self, members: list[Child], pause_s: float, dones: list[Done], by: int = 0) -> None:
         """Begin a round for these, and for those of the rounds that they are part of."""
         earlier = self._rounds_of(members)
         if earlier:
             chosen = {child.order: child for child in members}
             for other in earlier:
                 for child in other.members:
-                    chosen[child.order] = child
+                    # Who has been started in it has nothing to do with the new failure, unless
+                    # the strategy has said so.
+                    if other.is_ending or child.phase is not Phase.UP:
+                        chosen[child.order] = child
                 dones = other.dones + dones
                 self.close(other)
             members = [chosen[order] for order in sorted(chosen)]
