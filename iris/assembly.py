@@ -209,7 +209,7 @@ def build(config: Config, hub: str = "thread") -> System:
     limits = release_gil_limits(config, os.environ, os.cpu_count() or 1)
     prepare()
     system = assemble(
-        config, limits, deque(), monotonic, config.slice_s, random.SystemRandom(),
+        config, limits, deque(), monotonic, config.slice_s, random.Random(),
         real_rooms(config),
     )  # fmt: skip
     if hub == "current":
