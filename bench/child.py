@@ -21,7 +21,12 @@ from typing import Any, Callable
 from bench.gauges import Figures
 
 SIDES: dict[str, list[str]] = {
-    "iris": ["bench.workloads.messages", "bench.workloads.memory", "bench.workloads.timing"],
+    "iris": [
+        "bench.workloads.messages",
+        "bench.workloads.memory",
+        "bench.workloads.timing",
+        "bench.workloads.supervision",
+    ],
     "gevent": ["bench.peers.bare_gevent"],
     "asyncio": ["bench.peers.plain_asyncio"],
     "pykka": ["bench.peers.pykka_actors"],

@@ -66,6 +66,18 @@ def _bytes(cpython: float | None = None, pypy: float | None = None) -> tuple[Met
     return (Metric("bytes", "", "B", more_is_better=False, floors=floors),)
 
 
+def _storm() -> tuple[Metric, ...]:
+    limit = {"cpython": 50.0, "pypy": 50.0}
+    return (
+        Metric("rate", "restarts", "/s"),
+        Metric("p99_ms", "a 5 ms timer, p99 late", "ms", more_is_better=False, floors=limit),
+        Metric("max_ms", "latest", "ms", more_is_better=False),
+        Metric("skipped", "skipped", "", more_is_better=False),
+        Metric("grown", "RSS after the third storm over the first, per actor", "B",
+               more_is_better=False),
+    )  # fmt: skip
+
+
 def _timer() -> tuple[Metric, ...]:
     return (
         Metric("p99_ms", "p99", "ms", more_is_better=False, floors={"cpython": 8.0, "pypy": 12.0}),
@@ -152,6 +164,22 @@ ROWS: tuple[Row, ...] = (
         ),
     ),
     Row("crash", "100k actors crash and end", 100_000, 20_000, 3, _rate()),
+    Row(
+        "storm_pids",
+        "100k actors crash and are replaced by the global supervisor, 3 times",
+        100_000,
+        10_000,
+        1,
+        _storm(),
+    ),
+    Row(
+        "storm_specs",
+        "100k children of one Supervisor crash and restart in place, 3 times",
+        100_000,
+        10_000,
+        1,
+        _storm(),
+    ),
     Row(
         "rss_idle",
         "RSS per idle push actor, 1M actors, with the list of pids",

@@ -209,7 +209,7 @@ def build(config: Config, hub: str = "thread") -> System:
     limits = release_gil_limits(config, os.environ, os.cpu_count() or 1)
     prepare()
     system = assemble(
-        config, limits, deque(), monotonic, config.slice_s, random.SystemRandom(),
+        config, limits, deque(), monotonic, config.slice_s, random.Random(),
         real_rooms(config),
     )  # fmt: skip
     if hub == "current":
@@ -332,9 +332,7 @@ def assemble(
         lifecycle, table, delivery, registry, push, pull, lazy, blocking
     )  # fmt: skip
     authority = _supervise(
-        system, restarting, groups, Factories(shop, carrier), log, clock,
-        # Not the generator itself: that of the system lets go of the GIL for each number.
-        random.Random(generator.getrandbits(64)).random,
+        system, restarting, groups, Factories(shop, carrier), log, clock, generator.random
     )
     system.snapshot = Snapshot(
         table, fates, lifecycle.orphans, handled, pulled, lambda: authority.restarts, backpressure

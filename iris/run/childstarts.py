@@ -97,8 +97,8 @@ class ChildStarts:
 
     def _made(self, child: Child, error: Optional[BaseException], value: Any) -> None:
         """A factory has returned, or raised."""
-        if child.phase is not Phase.MAKING:
-            # It has left, or the supervisor ends.
+        if child.phase is not Phase.MAKING or child.group is None:
+            # It has left, or is about to (the event is on its way), or the supervisor ends.
             self._discard(child, value)
             return
         child.phase = Phase.DOWN if child.cell is None else Phase.REST
@@ -172,7 +172,7 @@ class ChildStarts:
         return cell
 
     def _make_supervisor(self, child: Child, spec: SupervisorSpec) -> None:
-        if child.phase is not Phase.MAKING:
+        if child.phase is not Phase.MAKING or child.group is None:
             return
         previous = child.pid
         try:
@@ -183,7 +183,7 @@ class ChildStarts:
             return
 
         def done(error: Optional[BaseException]) -> None:
-            if child.phase is not Phase.MAKING:
+            if child.phase is not Phase.MAKING or child.group is None:
                 # It has left, or the supervisor above ends and stops all below.
                 return
             if error is None and child.cell is None:

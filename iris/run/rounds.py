@@ -73,7 +73,10 @@ class Rounds:
             chosen = {child.order: child for child in members}
             for other in earlier:
                 for child in other.members:
-                    chosen[child.order] = child
+                    # Who has been started in it has nothing to do with the new failure, unless
+                    # the strategy has said so.
+                    if other.is_ending or child.phase is not Phase.UP:
+                        chosen[child.order] = child
                 dones = other.dones + dones
                 self.close(other)
             members = [chosen[order] for order in sorted(chosen)]

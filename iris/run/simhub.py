@@ -54,6 +54,8 @@ class SimHub:
         self._calls: list[tuple[float, int, _Call]] = []
         self._order = 0
         self._error: Optional[BaseException] = None
+        self.after_step: Callable[[], None] = _nothing
+        # Called when a step is over, before the next thing happens.
 
     # -- the Hub protocol ----------------------------------------------------------------
 
@@ -105,6 +107,7 @@ class SimHub:
             self._fire()
         else:
             return False
+        self.after_step()
         error, self._error = self._error, None
         if error is not None:
             raise error

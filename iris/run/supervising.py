@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Callable, NamedTuple, Optional, Union
 
-from iris.core.cell import RESTARTING, ActorCell
+from iris.core.cell import ALIVE, STARTING, ActorCell
 from iris.core.childspec import AnySpec, ChildSpec, SupervisorSpec, check_factory, check_spec
 from iris.core.links import ties_of
 from iris.core.mailbox import CLOSED
@@ -173,8 +173,9 @@ class Supervising:
             if group is not None:
                 group.strike(child)
                 self._groups.forget(child)
-                if cell is not None and cell.ties is not None and cell.state is not RESTARTING:
-                    # Its next failure is its end; of one that is on its way, see `struck`.
+                if cell is not None and cell.ties is not None and cell.state in (STARTING, ALIVE):
+                    # Its next failure is its end. One that is on its way to rest, or at rest, still
+                    # needs the renewal to end; see `struck`.
                     cell.ties.renewal = None
                 self._authority.struck(child, cell)
 

@@ -13,6 +13,7 @@ from typing import Any, Callable, Optional
 
 from iris.core.cell import DEAD, ActorCell
 from iris.core.links import children_of
+from iris.core.mailbox import CLOSED
 from iris.core.messages import Ending, ExitReason, PySystemMessage, SystemType
 from iris.core.restart import Restart, Strategy, affected, backoff_s
 from iris.core.supervision import (
@@ -186,7 +187,7 @@ class Authority:
             return
         before = child.phase
         self._ends.came_down(child, Phase.REST)
-        if child.group.over or self._lifecycle.closing:
+        if self._ends_soon(child.group):
             child.phase = Phase.ENDING
             self._ends.let_end(cell)
         elif before is Phase.UP and renewal.ending is not None:
@@ -199,12 +200,18 @@ class Authority:
         group = child.group
         child.reason = reason
         assert group is not None
-        if group.over or self._lifecycle.closing:
+        if self._ends_soon(group):
             self._rounds.proceed_with(child)
             return
         if child.round is not None and child.round.is_ending:
             # It would have been ended now anyway, for another that had failed.
-            self._rounds.proceed(child.round)
+            going = child.round
+            late = [each for each in self._concerned(child) if each.round is not going]
+            if late and child.wanted and child.restart.wants(reason):
+                # They came after that, and this failure concerns them, too.
+                self._rounds.begin([child, *late], going.pause_s, (), going.by)
+            else:
+                self._rounds.proceed(going)
             return
         if not (child.wanted and child.restart.wants(reason)):
             self._leave(child)
@@ -217,6 +224,11 @@ class Authority:
                 self._rounds.begin(members, 0.0, (), child.pid)
             return
         self._restart(child, reason, counted)
+
+    def _ends_soon(self, group: Group) -> bool:
+        """Whether nothing is restarted any more: its stop was accepted, or all is shut down."""
+        ends = group.cell is not None and group.cell.admission is CLOSED
+        return group.over or ends or self._lifecycle.closing
 
     def _restart(self, child: Child, reason: ExitReason, counted: bool = True) -> None:
         group = child.group
@@ -277,6 +289,11 @@ class Authority:
     def _struck(self, child: Child, cell: Optional[ActorCell]) -> None:
         self._wind_up(child, cell)
         self._rounds.proceed_with(child)
+        above = None if cell is None or cell.ties is None else cell.ties.parent
+        group = None if above is None or above.ties is None else above.ties.charge
+        if cell is not None and group is not None and group.over:
+            # In the middle of the end of the supervisor, whose child it still is.
+            self._rounds.begin([self._charge_with(group, cell)], 0.0, ())
 
     def _wind_up(self, child: Child, cell: Optional[ActorCell]) -> None:
         at_rest = child.phase in (Phase.REST, Phase.MAKING)
@@ -336,14 +353,23 @@ class Authority:
         """Begin to make a child; False when it does not come back."""
         group = child.group
         assert group is not None
-        if group.over or self._lifecycle.closing:
+        if self._ends_soon(group):
             # The end of the supervisor, or of the runtime, sees to it.
             for done in child.round.dones:
-                done(RuntimeClosed("the runtime is shutting down"))
+                done(
+                    RuntimeClosed("the runtime is shutting down")
+                    if self._lifecycle.closing
+                    else IrisError("the supervisor ended before the child was started")
+                )
             child.round.dones = ()
             return False
         if not child.wanted or (child.restart is Restart.TEMPORARY and child.pid):
             # It has lived its life.
+            if child.phase is Phase.REST and child.cell is not None:
+                # Its actor has not. It is struck off when that has ended.
+                child.phase = Phase.ENDING
+                self._ends.let_end(child.cell)
+                return True
             self._drop(child)
             return False
         self._starts.make(child)
@@ -372,6 +398,9 @@ class Authority:
             others = [each for each in going.members if each.phase in (Phase.DOWN, Phase.REST)]
             if others and not group.over:
                 self._rounds.begin(others, 0.0, ())
+            return
+        if self._ends_soon(group):
+            self._rounds.proceed(going)
             return
         self._log.start_failed(child.id, error)
         child.started_s = self._clock()

@@ -193,6 +193,14 @@ class SimRuntime(_Driven, Runtime):
         """Run one turn of one ready actor; False when nothing is ready now."""
         return self._hub.step()
 
+    def after_each_step(self, call: Callable[[], None]) -> None:
+        """Have a test look at the system after every step, also those in calls that wait.
+
+        Args:
+            call: takes nothing; quick, must not drive the simulation. Replaces the one before.
+        """
+        self._hub.after_step = call
+
     def run_until_idle(self, steps_max: int = 1_000_000) -> int:
         """Run turns until none is ready, without moving the time; returns how many steps.
 
