@@ -298,7 +298,9 @@ def test_after_shutdown_every_other_call_raises_runtime_closed_with_the_mend(nam
 
 
 def test_the_list_of_calls_above_is_complete() -> None:
-    of_the_simulation = {"advance", "now", "run_until_idle", "sleep", "step"}
+    of_the_simulation = {
+        "advance", "after_each_step", "now", "run_until_idle", "sleep", "step",
+    }  # fmt: skip
     asked_elsewhere = {"send", "shutdown", "self_pid", "ask_async", "send_async", "health"}
     public = {name for name in dir(SimRuntime) if not name.startswith("_")}
     assert public - of_the_simulation - asked_elsewhere <= set(EVERY_OTHER_CALL)

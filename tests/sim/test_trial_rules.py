@@ -7,7 +7,8 @@ from typing import Any, Callable, Optional
 
 import pytest
 
-from iris.core.restart import Intensity, Restart
+from iris.core.restart import Restart
+from iris.core.supervision import Group
 from iris.run import supervisor
 from iris.run.delivery import Delivery
 from iris.run.rounds import Rounds
@@ -142,13 +143,15 @@ def breaks() -> list[str]:
 def test_a_runtime_that_does_not_count_restarts_is_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Intensity, "admit", lambda *_: True)
+    monkeypatch.setattr(Group, "admits", lambda *_: True)
     assert any("are allowed" in fault for fault in breaks())
 
 
 def test_a_runtime_that_counts_too_many_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = Intensity.admit
-    monkeypatch.setattr(Intensity, "admit", lambda self, now: real(self, now) and real(self, now))
+    real = Group.admits
+    monkeypatch.setattr(
+        Group, "admits", lambda self, child, now: real(self, child, now) and real(self, child, now)
+    )
     assert any("gave up after" in fault for fault in breaks())
 
 
