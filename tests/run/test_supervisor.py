@@ -97,7 +97,9 @@ def test_a_supervisor_without_children_is_one(rt: SimRuntime) -> None:
 def test_a_supervisor_takes_no_messages(rt: SimRuntime) -> None:
     supervisor = Supervisor(rt)
     assert rt.send(supervisor.pid, 1) is False
-    assert rt.stats()["refused"] == 1
+    with pytest.raises(ActorError, match="is a supervisor, which takes no messages"):
+        rt.ask(supervisor.pid, 1, timeout_s=1.0)
+    assert rt.stats()["refused"] == 2
     with pytest.raises(BadInput):
         rt.hot_swap(supervisor.pid, len)
 
