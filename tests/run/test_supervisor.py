@@ -740,6 +740,23 @@ def test_unsupervise_in_the_middle_of_a_restart_ends_the_child(
     assert (down.reason, rt.is_alive(pid), works.begun) == ("Panic", False, ["a"])
 
 
+def test_unsupervise_while_the_supervisor_ends_leaves_nobody_behind(rt: SimRuntime) -> None:
+    def handler(_: Any) -> None:
+        rt.sleep(1.0)
+
+    supervisor = Supervisor(rt, [ChildSpec(name, lambda: handler) for name in "ab"])
+    first, second = pids(supervisor)
+    assert first is not None
+    rt.send(second or 0, "work")
+    rt.run_until_idle()
+    rt.stop(supervisor.pid)
+    rt.run_until_idle()
+    assert rt.is_alive(first)  # It waits until the younger one has ended.
+    assert rt.unsupervise(first)
+    assert rt.join(supervisor.pid, 10.0)
+    assert rt.stats()["actors"] == 0
+
+
 # -- watching and observing ------------------------------------------------------------------------
 
 
