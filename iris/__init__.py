@@ -131,4 +131,6 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, "errors", "testing"})
+    # For completion: what this module needs itself is nobody's business.
+    own = (name for name in globals() if name.startswith("__"))
+    return sorted({*own, *__all__, "errors", "testing"})

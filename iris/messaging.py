@@ -80,6 +80,7 @@ class MessageFacade:
             AskCycle: the actor waits for the caller, directly or through others, or is it.
             WouldDeadlock: on the thread of an asyncio loop (use `ask_async`), or in a hub's
                 callback.
+            ActorError: it is a supervisor, which takes no messages.
             TypeError, BadInput: no timeout, or one of 0 or below.
 
         From a plain thread, a greenlet of any hub, a handler, a pull actor. Blocks the calling

@@ -141,8 +141,9 @@ class Supervisor:
 
         A factory that is just at work for it is not waited for; what it makes is thrown away.
         Blocks as the making of a supervisor does, for at most the child's `shutdown_timeout_s`
-        and what an interruption takes. So it must not be called in that child's own handler,
-        which is interrupted then; there call `rt.unsupervise` and `rt.stop` with its pid.
+        and what an interruption takes; where it is just being restarted with others, until these
+        run. So do not call it in that child's own handler, which would be interrupted; there
+        call `rt.unsupervise` and `rt.stop` with its pid.
         """
         with self._rt._driving():
             return self._rt._system.supervising.take_away(self._group, child_id)

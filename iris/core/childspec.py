@@ -33,6 +33,8 @@ BACKOFF_MS = (10, 10_000)
 
 BACKOFF_MOST_MS = 1e12
 
+WITHIN_MOST_S = 1e9
+
 RESTARTS_MOST = 1_000_000
 """More in one window is no limit, and each costs a number in the books."""
 
@@ -170,7 +172,7 @@ class SupervisorSpec:
         _check_child(self)
         strategy_of(self.strategy)
         whole_number("max_restarts", self.max_restarts, least=0, most=RESTARTS_MOST)
-        _check_number("within_s", self.within_s, 1e9)
+        _check_number("within_s", self.within_s, WITHIN_MOST_S)
         if self.within_s == 0:
             raise BadInput("within_s=0 is no period; give more than 0 seconds")
         _check_backoff(self.backoff_ms)

@@ -100,7 +100,7 @@ class Asking:
             raise backpressure.refusal(cell.pid)
         verdict = self._requests.put(cell, request, True)
         if verdict not in _TAKEN:
-            raise refusal(cell.pid, verdict)
+            raise refusal(cell, verdict)
 
     def too_late(self, pid: int, elapsed_s: float) -> AskTimeout:
         """The error of a question whose time is over."""

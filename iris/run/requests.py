@@ -13,10 +13,18 @@ from typing import Any, Callable
 from iris.core.cell import RESTARTING, ActorCell, control_of
 from iris.core.mailbox import CLOSED, Admission, Bound, Door, Ticket, Verdict
 from iris.core.messages import Request
+from iris.core.supervision import is_supervisor
 from iris.core.table import Table
 from iris.core.tally import Fates
 from iris.core.waits import Waits
-from iris.errors import ActorDead, ActorRestarting, AskCycle, IrisError, LimitReached
+from iris.errors import (
+    ActorDead,
+    ActorError,
+    ActorRestarting,
+    AskCycle,
+    IrisError,
+    LimitReached,
+)
 from iris.run.delivery import Delivery, Seen
 
 _BACK = (Verdict.REFUSED, Verdict.CLOSED, Verdict.REDIRECT)
@@ -128,7 +136,7 @@ class Requests:
                 else:
                     self._delivery.undeliverable(cell.pid, request.message)
                 if verdict not in (Verdict.ACCEPTED, Verdict.WAIT):
-                    raise refusal(cell.pid, verdict)
+                    raise refusal(cell, verdict)
             except IrisError as error:
                 self.fail(request, error)
 
@@ -228,8 +236,9 @@ class Requests:
         self.fail(request, _full(cell.pid))
 
 
-def refusal(pid: int, verdict: Verdict) -> IrisError:
+def refusal(cell: ActorCell, verdict: Verdict) -> IrisError:
     """The error of an ask that the mailbox of this actor did not accept."""
+    pid = cell.pid
     if verdict is Verdict.CLOSED:
         return ActorDead(f"actor {pid} has ended or is stopping and answers nobody")
     if verdict is Verdict.RESTARTING:
@@ -237,6 +246,8 @@ def refusal(pid: int, verdict: Verdict) -> IrisError:
             f"actor {pid} is restarting and answers nobody now; the question was refused, ask"
             " again later, or send a message, which waits in its queue"
         )
+    if is_supervisor(cell):
+        return ActorError(f"actor {pid} is a supervisor, which takes no messages; ask its child")
     return _full(pid)
 
 

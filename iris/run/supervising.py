@@ -170,7 +170,8 @@ class Supervising:
         """Take children off for good. Under the table lock."""
         for child in children:
             group, cell = child.group, child.cell
-            if group is not None:
+            # A supervisor that ends counts on its list: who left it then would be ended by nobody.
+            if group is not None and not group.over:
                 group.strike(child)
                 self._groups.forget(child)
                 if cell is not None and cell.ties is not None and cell.state in (STARTING, ALIVE):

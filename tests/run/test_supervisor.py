@@ -97,7 +97,9 @@ def test_a_supervisor_without_children_is_one(rt: SimRuntime) -> None:
 def test_a_supervisor_takes_no_messages(rt: SimRuntime) -> None:
     supervisor = Supervisor(rt)
     assert rt.send(supervisor.pid, 1) is False
-    assert rt.stats()["refused"] == 1
+    with pytest.raises(ActorError, match="is a supervisor, which takes no messages"):
+        rt.ask(supervisor.pid, 1, timeout_s=1.0)
+    assert rt.stats()["refused"] == 2
     with pytest.raises(BadInput):
         rt.hot_swap(supervisor.pid, len)
 
@@ -736,6 +738,23 @@ def test_unsupervise_in_the_middle_of_a_restart_ends_the_child(
     rt.advance(LONG_S)
     (down,) = rt.get_messages(watcher)
     assert (down.reason, rt.is_alive(pid), works.begun) == ("Panic", False, ["a"])
+
+
+def test_unsupervise_while_the_supervisor_ends_leaves_nobody_behind(rt: SimRuntime) -> None:
+    def handler(_: Any) -> None:
+        rt.sleep(1.0)
+
+    supervisor = Supervisor(rt, [ChildSpec(name, lambda: handler) for name in "ab"])
+    first, second = pids(supervisor)
+    assert first is not None
+    rt.send(second or 0, "work")
+    rt.run_until_idle()
+    rt.stop(supervisor.pid)
+    rt.run_until_idle()
+    assert rt.is_alive(first)  # It waits until the younger one has ended.
+    assert rt.unsupervise(first)
+    assert rt.join(supervisor.pid, 10.0)
+    assert rt.stats()["actors"] == 0
 
 
 # -- watching and observing ------------------------------------------------------------------------
