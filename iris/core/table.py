@@ -12,6 +12,7 @@ from typing import Optional
 from iris.core.cell import ActorCell
 from iris.core.mailbox import Lock
 from iris.core.pid import SLOT_MASK, PidAllocator
+from iris.errors import RuntimeClosed
 
 
 class Table:
@@ -42,9 +43,21 @@ class Table:
             if slot == len(slots):
                 slots.append(cell)
             else:
-                slots[slot] = cell
+                try:
+                    slots[slot] = cell
+                except IndexError:
+                    self._catch_up(slot, cell)
             self.spawned += 1
             return pid
+
+    def _catch_up(self, slot: int, cell: ActorCell) -> None:
+        """A signal handler has raised in an `add` that had its pid and had not listed its cell."""
+        slots = self.slots
+        if not slots:
+            # Emptied by the end of the runtime.
+            raise RuntimeClosed("the runtime is shut down; make a new one with iris.Runtime()")
+        slots.extend([None] * (slot - len(slots)))
+        slots.append(cell)
 
     def take_back(self, cell: ActorCell) -> None:
         """Undo `add` for an actor whose start failed."""

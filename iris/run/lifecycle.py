@@ -274,6 +274,9 @@ class Lifecycle:
             self._delivery.insist(cell)
         except BaseException:
             # A signal handler raised in between: a stop must not stay half done.
+            if cell.state is STOPPING:
+                # Perhaps `make_stopping` did not come so far.
+                cell.special = True
             self._delivery.insist(cell)
             raise
         return True

@@ -108,6 +108,8 @@ class Restarting:
             self._delivery.insist(cell)
         except BaseException:
             # A signal handler raised in between; see `Lifecycle.request_stop`.
+            if cell.state is RESTARTING:
+                cell.special = True
             self._delivery.insist(cell)
             raise
         return True

@@ -238,13 +238,16 @@ class Supervising:
         """Make a supervisor and its children; StartFailed when one of them cannot be started."""
         # First: whoever cannot wait is refused before anything was made.
         waiter = Waiter()
-        group = self._make(spec, None)
+        made: list[Group] = []
         try:
+            self._make(spec, None, made)
+            group = made[0]
             with self._factories.waiting():
                 self._authority.start_group(group, waiter.settle)
                 waiter.wait()
         except BaseException:
-            self._stop(group)
+            for group in made:
+                self._stop(group)
             raise
         if waiter.value is not None:
             assert group.cell is not None
@@ -255,10 +258,12 @@ class Supervising:
 
     def make_nested(self, child: Child, spec: SupervisorSpec) -> Group:
         """The actor that a nested supervisor is, without its children yet."""
-        return self._make(spec, child)
-
-    def _make(self, spec: SupervisorSpec, child: Optional[Child]) -> Group:
         made: list[Group] = []
+        self._make(spec, child, made)
+        return made[0]
+
+    def _make(self, spec: SupervisorSpec, child: Optional[Child], made: list[Group]) -> None:
+        """Make the actor; `made` has its group as soon as it is there, whatever raises then."""
 
         def born(cell: ActorCell) -> None:
             observer = 0 if spec.observer is None else self._observer(spec.observer)
@@ -277,7 +282,6 @@ class Supervising:
 
         above = None if child is None or child.group is None else child.group.cell
         self._spawning.supervisor(None if above is None else above.pid, born)
-        return made[0]
 
     def _stop(self, group: Group) -> None:
         assert group.cell is not None

@@ -8,6 +8,7 @@ import pytest
 
 from iris.core.pid import FREE_SLOTS_MIN, SLOT_MASK
 from iris.core.table import Table
+from iris.errors import RuntimeClosed
 
 from .cells import a_cell
 
@@ -23,6 +24,24 @@ def test_an_added_cell_is_found_by_its_pid(table: Table) -> None:
     assert cell.pid == pid
     assert table.get(pid) is cell
     assert table.slots[pid & SLOT_MASK] is cell
+
+
+def test_an_add_that_was_cut_short_does_not_hinder_those_after_it(table: Table) -> None:
+    first, second = a_cell(), a_cell()
+    table.add(first)
+    # A signal handler raises before the cell that had this pid is listed.
+    lost = table._allocate()
+    pid = table.add(second)
+    assert table.get(pid) is second
+    assert table.get(lost) is None
+    assert list(table.cells()) == [first, second]
+
+
+def test_nothing_is_added_to_a_table_that_was_emptied(table: Table) -> None:
+    table.forget_all()
+    with pytest.raises(RuntimeClosed):
+        table.add(a_cell())
+    assert list(table.cells()) == []
 
 
 def test_a_removed_cell_is_found_no_more(table: Table) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import iris
+from iris.run import lifecycle
 from iris.testing import SimRuntime
 
 from .actors import note_ends, raising
@@ -290,3 +291,51 @@ def test_an_exit_hook_that_raises_changes_nothing() -> None:
     rt.stop(pid)
     assert rt.join(pid, 1)
     assert ends == [(pid, "Killed")]
+
+
+# -- signal handlers that raise in the middle --------------------------------------------------
+
+
+class Cut(Exception):
+    """What a signal handler raises."""
+
+
+def test_a_stop_that_was_cut_short_ends_the_actor_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rt = SimRuntime()
+    pid = rt.spawn(len)
+
+    def cut(_: Any) -> Any:
+        monkeypatch.undo()
+        raise Cut
+
+    # After the change of the state, and before anything says that it was changed.
+    monkeypatch.setattr(lifecycle, "ties_of", cut)
+    with pytest.raises(Cut):
+        rt.stop(pid)
+    rt.run_until_idle()
+    assert not rt.is_alive(pid)
+    assert rt.stats()["actors"] == 0
+
+
+def test_an_order_to_restart_that_was_cut_short_brings_the_rest_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rt = SimRuntime()
+    specs = [iris.ChildSpec(name, lambda: len) for name in "ab"]
+    supervisor = iris.Supervisor(rt, specs, strategy="restartall")
+    first = supervisor.pid_of("a")
+    assert first is not None
+    cell = rt._system.table.get(first)
+    assert cell is not None
+
+    def cut(*_: Any) -> None:
+        monkeypatch.undo()
+        raise Cut
+
+    monkeypatch.setattr(rt._system.lifecycle, "set_resting", cut)
+    with pytest.raises(Cut):
+        rt._system.restarting.order(cell)
+    rt.run_until_idle()
+    assert supervisor.children()[0].state == "at rest"
