@@ -60,9 +60,9 @@ class Child:
     """
 
     __slots__ = (
-        "_called", "asked_at", "cell", "failures", "first_pid", "group", "make", "order", "phase",
-        "pid", "reason", "restart", "restarts", "round", "shutdown_timeout_s", "started_s",
-        "strategy", "timer", "times", "wanted",
+        "_called", "asked_at", "cell", "failures", "first_pid", "group", "is_struck", "make",
+        "order", "phase", "pid", "reason", "restart", "restarts", "round", "shutdown_timeout_s",
+        "started_s", "strategy", "timer", "times", "wanted",
     )  # fmt: skip
 
     def __init__(
@@ -74,8 +74,10 @@ class Child:
         restart: Restart,
         shutdown_timeout_s: float,
     ) -> None:
-        self.group: Optional[Group] = group
-        # None once it was struck off; whatever is still under way for it then comes to nothing.
+        self.group = group
+        self.is_struck = False
+        # True once it was struck off: whatever is still under way for it then comes to nothing.
+        # Under the table lock; the hub is told by an event, and until then may meet one that is.
         self._called = called
         self.make = make
         self.strategy = strategy
@@ -175,7 +177,7 @@ class Group:
 
     def strike(self, child: Child) -> None:
         """Take a child off for good; the actor lives on. Under the table lock."""
-        child.group = None
+        child.is_struck = True
         strike(self.children, child.order)
         if self.cell is not None:
             strike(self.by_id, child.id)

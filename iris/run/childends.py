@@ -33,7 +33,6 @@ class ChildEnds:
     def end(self, child: Child) -> None:
         """Ask a child that is up to end, or to come to rest; an event follows in any case."""
         cell, group = child.cell, child.group
-        assert group is not None
         child.phase = Phase.ENDING
         if cell is None:
             # It has just ended by itself; the event is on its way.

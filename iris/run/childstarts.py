@@ -39,6 +39,10 @@ Spawn = Callable[[int, ChildSpec, Any, Callable[[ActorCell], None]], int]
 SpawnGroup = Callable[[Child, SupervisorSpec], Group]
 
 
+class Struck(Exception):
+    """The child was struck off by another thread while it was being put into its seat."""
+
+
 class ChildStarts:
     """Makes children of one runtime."""
 
@@ -76,7 +80,6 @@ class ChildStarts:
     def make(self, child: Child) -> None:
         """Begin to make a child that is down or at rest; an event follows."""
         group = child.group
-        assert group is not None
         child.phase = Phase.MAKING
         child.asked_at = group.last_order
         if isinstance(child.make, SupervisorSpec):
@@ -97,7 +100,7 @@ class ChildStarts:
 
     def _made(self, child: Child, error: Optional[BaseException], value: Any) -> None:
         """A factory has returned, or raised."""
-        if child.phase is not Phase.MAKING or child.group is None:
+        if child.phase is not Phase.MAKING or child.is_struck:
             # It has left, or is about to (the event is on its way), or the supervisor ends.
             self._discard(child, value)
             return
@@ -113,6 +116,10 @@ class ChildStarts:
                 if not self._put_in(child, value):
                     # It is being stopped; the event of its end goes on from here.
                     return
+            except Struck:
+                # The event is on its way, and sees to an actor at rest.
+                self._discard(child, value)
+                return
             except BaseException as refused:  # noqa: BLE001  # Whatever it is, somebody waits.
                 error = refused
                 if isinstance(refused, KeyboardInterrupt):
@@ -128,9 +135,10 @@ class ChildStarts:
     def _put_in(self, child: Child, value: Any) -> bool:
         """Give the seat to what its factory made; False when its actor is being stopped."""
         spec, group = child.make, child.group
-        assert group is not None
         if not isinstance(spec, ChildSpec):
             with self._lock:
+                if child.is_struck:
+                    raise Struck
                 cell = self._cell_of(child, group, value)
                 self._groups.forget(child)
                 fill(child, cell)
@@ -147,6 +155,8 @@ class ChildStarts:
 
     def _born(self, child: Child, cell: ActorCell, spec: ChildSpec) -> None:
         """Under the table lock: an actor fills the seat from now on."""
+        if child.is_struck:
+            raise Struck
         fill(child, cell)
         child.phase = Phase.UP
         if child.restart is not Restart.TEMPORARY:
@@ -172,7 +182,7 @@ class ChildStarts:
         return cell
 
     def _make_supervisor(self, child: Child, spec: SupervisorSpec) -> None:
-        if child.phase is not Phase.MAKING or child.group is None:
+        if child.phase is not Phase.MAKING or child.is_struck:
             return
         previous = child.pid
         try:
@@ -183,7 +193,7 @@ class ChildStarts:
             return
 
         def done(error: Optional[BaseException]) -> None:
-            if child.phase is not Phase.MAKING or child.group is None:
+            if child.phase is not Phase.MAKING or child.is_struck:
                 # It has left, or the supervisor above ends and stops all below.
                 return
             if error is None and child.cell is None:

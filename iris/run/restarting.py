@@ -66,11 +66,14 @@ class Restarting:
 
         Args: see `Lifecycle.fail`.
         """
-        renewal = renewal_of(cell)
-        if renewal is None or isinstance(error, KeyboardInterrupt):
+        if renewal_of(cell) is None or isinstance(error, KeyboardInterrupt):
             return False
         interrupted = is_interruption(error)
         with self._lock:
+            renewal = renewal_of(cell)
+            if renewal is None:
+                # Somebody has taken it off its supervisor's list just now.
+                return False
             if type(item) is Passed or (type(item) is Request and item.target is not cell):
                 # Somebody else owes the answer, or nobody: what can come again is the message.
                 item = item.message

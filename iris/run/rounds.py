@@ -130,7 +130,7 @@ class Rounds:
         members = going.members
         while going.at < len(members):
             child = members[going.at]
-            if child.group is not None and child.phase is not Phase.UP:
+            if not child.is_struck and child.phase is not Phase.UP:
                 if child.phase in (Phase.ENDING, Phase.MAKING) or self._make(child):
                     return
                 if going.is_over:
@@ -144,7 +144,7 @@ class Rounds:
         """Step 1; False when there is something to wait for."""
         while going.at > 0:
             child = going.members[going.at - 1]
-            if child.group is not None:
+            if not child.is_struck:
                 if child.phase is Phase.UP:
                     self._end(child)
                 if child.phase in (Phase.ENDING, Phase.MAKING):

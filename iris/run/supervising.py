@@ -171,7 +171,7 @@ class Supervising:
         for child in children:
             group, cell = child.group, child.cell
             # A supervisor that ends counts on its list: who left it then would be ended by nobody.
-            if group is not None and not group.over:
+            if not (child.is_struck or group.over):
                 group.strike(child)
                 self._groups.forget(child)
                 if cell is not None and cell.ties is not None and cell.state in (STARTING, ALIVE):
@@ -280,7 +280,7 @@ class Supervising:
                 fill(child, cell)
             made.append(group)
 
-        above = None if child is None or child.group is None else child.group.cell
+        above = None if child is None or child.is_struck else child.group.cell
         self._spawning.supervisor(None if above is None else above.pid, born)
 
     def _stop(self, group: Group) -> None:
@@ -388,8 +388,8 @@ def _child_of(group: Group, spec: Union[ChildSpec, SupervisorSpec]) -> Child:
     )
 
 
-def _called(group: Optional[Group]) -> str:
-    if group is None or group.key == GLOBAL:
+def _called(group: Group) -> str:
+    if group.key == GLOBAL:
         return "the global supervisor"
     return f"supervisor {group.key!r}"
 

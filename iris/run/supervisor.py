@@ -92,12 +92,11 @@ class Authority:
                 vacate(child)
                 if child.is_watched and child.strategy is Strategy.ONE:
                     # Nobody has to do anything.
-                    assert child.group is not None
                     child.group.strike(child)
-                elif child.group is not None and child.group.cell is None:
+                elif not child.is_struck and child.group.cell is None:
                     self._groups.waiting[cell.pid] = child
         for child in seats:
-            if child.group is not None:
+            if not child.is_struck:
                 # Without the ending: with it all frames of the failure would wait in the queue.
                 self._put(self._ended, child, ending.reason)
 
@@ -105,7 +104,7 @@ class Authority:
         """Who is told of the end of this actor, and of its swaps. Under the table lock."""
         observers = []
         for child in seats_of(cell):
-            pid = 0 if child.group is None else child.group.observer
+            pid = 0 if child.is_struck else child.group.observer
             observer = self._table.get(pid)
             if observer is not None and observer is not cell:
                 observers.append(observer)
@@ -161,7 +160,7 @@ class Authority:
         self._rounds.begin([child], 0.0, (done,))
 
     def _ended(self, child: Child, reason: ExitReason) -> None:
-        if child.group is None or child.cell is not None:
+        if child.is_struck or child.cell is not None:
             return
         before = child.phase
         stays = child.restart.wants(reason)
@@ -178,7 +177,7 @@ class Authority:
             self._leave(child)
 
     def _rested(self, child: Child, cell: ActorCell) -> None:
-        if child.group is None:
+        if child.is_struck:
             # It was struck off on its way to rest.
             self._ends.let_end(cell)
             return
@@ -199,7 +198,6 @@ class Authority:
         """A child is down although nobody here has asked it to end."""
         group = child.group
         child.reason = reason
-        assert group is not None
         if self._ends_soon(group):
             self._rounds.proceed_with(child)
             return
@@ -232,7 +230,6 @@ class Authority:
 
     def _restart(self, child: Child, reason: ExitReason, counted: bool = True) -> None:
         group = child.group
-        assert group is not None
         now = self._clock()
         if counted and not group.admits(child, now):
             self._give_up(child, group, reason)
@@ -245,10 +242,12 @@ class Authority:
     def _concerned(self, child: Child) -> list[Child]:
         """Who is restarted with a child, itself among them."""
         group = child.group
-        assert group is not None
         if child.strategy is Strategy.ONE:
             return [child]
         with self._lock:
+            if child.is_struck:
+                # Just now; the event is on its way.
+                return [child]
             children = [
                 each for each in group.children.values() if each.make is not None or each is child
             ]
@@ -280,9 +279,9 @@ class Authority:
 
     def _drop(self, child: Child) -> None:
         with self._lock:
-            group, cell = child.group, child.cell
-            if group is not None:
-                group.strike(child)
+            cell = child.cell
+            if not child.is_struck:
+                child.group.strike(child)
                 self._groups.forget(child)
         self._wind_up(child, cell)
 
@@ -296,9 +295,9 @@ class Authority:
             self._rounds.begin([self._charge_with(group, cell)], 0.0, ())
 
     def _wind_up(self, child: Child, cell: Optional[ActorCell]) -> None:
-        at_rest = child.phase in (Phase.REST, Phase.MAKING)
         self._ends.came_down(child, Phase.DOWN)
-        if cell is not None and at_rest:
+        if cell is not None:
+            # If it restarts, or rests; in whichever phase another thread has struck it off.
             self._ends.let_end(cell)
 
     # -- the end of a supervisor ---------------------------------------------------------------
@@ -352,7 +351,6 @@ class Authority:
     def _make(self, child: Child) -> bool:
         """Begin to make a child; False when it does not come back."""
         group = child.group
-        assert group is not None
         if self._ends_soon(group):
             # The end of the supervisor, or of the runtime, sees to it.
             for done in child.round.dones:
@@ -388,7 +386,6 @@ class Authority:
     def _start_failed(self, child: Child, error: BaseException) -> None:
         """A child could not be started."""
         going, group = child.round, child.group
-        assert group is not None
         if going.dones and not child.pid:
             # Its first start: whoever waits for it is told, and it is not tried again.
             self._rounds.close(going)
@@ -418,9 +415,7 @@ class Authority:
         self._rounds.begin(members, 0.0, (told,))
 
     def _report(self, child: Child, previous: int, reason: Optional[ExitReason]) -> ChildReport:
-        group = child.group
-        key = "" if group is None else group.key
-        return ChildReport(key, child.id, child.pid, previous, reason, child.restarts)
+        return ChildReport(child.group.key, child.id, child.pid, previous, reason, child.restarts)
 
 
 def _why(report: ChildReport, group: Group) -> dict[str, Any]:

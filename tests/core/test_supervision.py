@@ -65,7 +65,7 @@ def test_an_actor_that_fills_no_place_any_more_has_no_ties() -> None:
     child = enter(group, cell)
     group.strike(child)
     assert cell.ties is None
-    assert child.group is None
+    assert child.is_struck
 
 
 def test_ties_of_a_supervisor_are_kept() -> None:
