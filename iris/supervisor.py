@@ -53,7 +53,8 @@ class Supervisor:
         RuntimeClosed: after shutdown.
 
     Blocks until all children have been started: the calling thread, or only the calling
-    greenlet where there is a gevent hub. From any thread, handler and factory.
+    greenlet where there is a gevent hub. Where one fails, also until those that were started
+    before it have ended. From any thread, handler and factory.
 
     Used in a `with` block, it is stopped at the end of the block.
     """
