@@ -124,6 +124,8 @@ class Supervisor:
     def remove(self, child_id: str) -> bool:
         """End a child for good and wait until it has ended; False for an unknown id.
 
+        An actor that is only watched leaves the list and lives on.
+
         Blocks as the making of a supervisor does, for at most the child's `shutdown_timeout_s`
         and what an interruption takes.
         """

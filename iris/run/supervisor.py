@@ -138,6 +138,9 @@ class Authority:
         """End a child and strike it off; `done` is told in the hub."""
 
         def remove() -> None:
+            if child.is_watched:
+                # It is not this supervisor's to end.
+                self._drop(child)
             child.wanted = False
             self._wait_no_more(child)
             self._rounds.begin([child], 0.0, [done])
