@@ -7,6 +7,7 @@ its children is in `iris.core.childspec`, what it does in `iris.run.supervisor`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import Optional, Union
 
@@ -17,6 +18,7 @@ from iris.core.childspec import (
     ChildSpec,
     SupervisorSpec,
 )
+from iris.errors import RuntimeClosed
 from iris.lowlevel import PyRuntime
 from iris.run.supervising import ChildInfo
 from iris.runtime import Runtime
@@ -169,4 +171,6 @@ class Supervisor:
         trace: Optional[TracebackType],
     ) -> None:
         """Stop; an exception of the block goes on."""
-        self.stop()
+        # Where the block has shut the runtime down, it has stopped with that.
+        with suppress(RuntimeClosed):
+            self.stop()

@@ -777,3 +777,9 @@ def test_a_long_line_of_supervisors_whose_time_is_over_ends(rt: SimRuntime) -> N
     assert supervisor.remove("first")
     assert errors == []
     assert rt.stats()["actors"] == 1
+
+
+def test_a_block_that_shuts_the_runtime_down_ends_with_its_own_exception(rt: SimRuntime) -> None:
+    with pytest.raises(ZeroDivisionError), Supervisor(rt, [ChildSpec("a", lambda: len)]):
+        rt.shutdown()
+        1 / 0  # noqa: B018  # The exception.
