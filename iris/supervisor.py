@@ -140,6 +140,8 @@ class Supervisor:
         """End a child for good and wait until it has ended; False for an unknown id.
 
         A factory that is just at work for it is not waited for; what it makes is thrown away.
+        An actor that is only watched leaves the list and lives on.
+
         Blocks as the making of a supervisor does, for at most the child's `shutdown_timeout_s`
         and what an interruption takes; where it is just being restarted with others, until these
         run. So do not call it in that child's own handler, which would be interrupted; there

@@ -168,7 +168,8 @@ class Group:
         child.order = self._last
         self.children[child.order] = child
         if self.cell is not None:
-            self.by_id[child.id] = child
+            # An actor that is watched may be called as a child with a spec is.
+            self.by_id.setdefault(child.id, child)
 
     @property
     def last_order(self) -> int:
@@ -179,7 +180,7 @@ class Group:
         """Take a child off for good; the actor lives on. Under the table lock."""
         child.is_struck = True
         strike(self.children, child.order)
-        if self.cell is not None:
+        if self.by_id.get(child.id) is child:
             strike(self.by_id, child.id)
         vacate(child)
 

@@ -87,7 +87,12 @@ class ChildEnds:
             if child.phase is Phase.ENDING and child.cell is not None:
                 if child.timer is not None:
                     child.timer.close()
-                self._overdue(child, child.cell)
+                    child.timer = None
+                self._soon_overdue(child, child.cell)
+
+    def _soon_overdue(self, child: Child, cell: ActorCell) -> None:
+        """Not at once: a long line of nested supervisors must not nest calls."""
+        self._carrier.post(lambda: self._overdue(child, cell))
 
     def let_end(self, cell: ActorCell) -> None:
         """Nobody gives this actor a new handler: if it is at rest, it ends as it had failed."""

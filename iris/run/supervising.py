@@ -245,6 +245,9 @@ class Supervising:
             with self._factories.waiting():
                 self._authority.start_group(group, waiter.settle)
                 waiter.wait()
+                if waiter.value is not None and group.cell is not None:
+                    # It ends the children that were started. They are gone before it is.
+                    self._registry.join(group.cell.pid, None)
         except BaseException:
             for group in made:
                 self._stop(group)

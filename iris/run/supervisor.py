@@ -155,6 +155,9 @@ class Authority:
     # -- what has happened ---------------------------------------------------------------------
 
     def _remove(self, child: Child, done: Done) -> None:
+        if child.is_watched:
+            # It is not this supervisor's to end.
+            self._drop(child)
         child.wanted = False
         self._wait_no_more(child)
         self._rounds.begin([child], 0.0, (done,))

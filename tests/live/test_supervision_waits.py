@@ -211,3 +211,36 @@ def test_many_factories_that_each_make_a_supervisor_do_not_wait_for_each_other(
         for pid in first:
             rt.stop(pid)
         until(lambda: len(set(rt.child_pids()) - set(first)) == len(first))
+
+
+def test_a_failed_start_leaves_nothing_behind_when_it_is_told(until: Until, hold: Any) -> None:
+    begun: list[int] = []
+
+    def slow() -> Callable[[Any], None]:
+        def body(mailbox: Any) -> None:
+            begun.append(1)
+            while mailbox.recv() is not None:
+                pass
+            hold.wait()
+
+        return body
+
+    def late() -> Any:
+        until(lambda: begun)
+        raise OSError
+
+    def let_go() -> None:
+        until(lambda: begun)
+        until(lambda: rt.whereis("slow") is None)
+        hold.let_go()
+
+    specs = [ChildSpec("a", slow, mailbox=True, name="slow"), ChildSpec("b", late)]
+    with Runtime() as rt:
+        thread = threading.Thread(target=let_go)
+        thread.start()
+        with pytest.raises(StartFailed, match="OSError"):
+            Supervisor(rt, specs, name="top")
+        assert rt.stats()["actors"] == 0
+        thread.join()
+        # So it can be tried again at once, with the same names.
+        Supervisor(rt, [ChildSpec("a", idle, name="slow")], name="top")

@@ -878,3 +878,54 @@ def test_a_long_line_of_nested_supervisors_starts_and_ends(rt: SimRuntime) -> No
     assert rt.stats()["actors"] == 303
     assert supervisor.stop(LONG_S)
     assert rt.stats()["actors"] == 0
+
+
+def test_a_watched_actor_that_is_removed_lives_on(rt: SimRuntime) -> None:
+    supervisor = Supervisor(rt)
+    pid = rt.spawn(lambda _: None)
+    supervisor.watch(pid)
+    assert supervisor.remove(supervisor.children()[0].id)
+    assert supervisor.children() == ()
+    rt.advance(LONG_S)
+    assert rt.is_alive(pid)
+
+
+def test_a_watched_actor_takes_no_id_from_a_child(rt: SimRuntime) -> None:
+    pid = rt.spawn(lambda _: None)
+    supervisor = Supervisor(rt, [ChildSpec(f"actor {pid}", lambda: lambda _: None)])
+    own = supervisor.pid_of(f"actor {pid}")
+    supervisor.watch(pid)
+    assert supervisor.pid_of(f"actor {pid}") == own
+    rt.stop(pid)
+    rt.advance(LONG_S)
+    assert supervisor.pid_of(f"actor {pid}") == own
+
+
+def test_a_long_line_of_supervisors_whose_time_is_over_ends(rt: SimRuntime) -> None:
+    def sleeper() -> Callable[[Any], None]:
+        return lambda _: rt.sleep(10 * LONG_S)
+
+    errors: list[Any] = []
+    spec = SupervisorSpec(
+        "last", [ChildSpec("a", sleeper, name="leaf", shutdown_timeout_s=LONG_S)]
+    )
+    for number in range(600):
+        spec = SupervisorSpec(f"s{number}", [spec], shutdown_timeout_s=LONG_S)
+    supervisor = Supervisor(rt, [SupervisorSpec("first", [spec], shutdown_timeout_s=1.0)])
+    rt.add_hook("error", errors.append)
+    leaf = rt.whereis("leaf")
+    assert leaf is not None
+    rt.send(leaf, 1)
+    rt.run_until_idle()
+    assert supervisor.remove("first")
+    assert errors == []
+    assert rt.stats()["actors"] == 1
+
+
+def test_a_block_that_shuts_the_runtime_down_ends_with_its_own_exception(rt: SimRuntime) -> None:
+    def leave() -> None:
+        rt.shutdown()
+        raise LookupError
+
+    with pytest.raises(LookupError), Supervisor(rt, [ChildSpec("a", lambda: len)]):
+        leave()
