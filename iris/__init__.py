@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from iris.core.load import Pressure
     from iris.core.longturns import LongTurn
     from iris.core.messages import ExitReason, LetterReason, PySystemMessage
-    from iris.core.supervision import ChildReport
+    from iris.core.supervision import ChildInfo, ChildReport
     from iris.errors import (
         ActorCrash,
         ActorDead,
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from iris.observe.health import Health
     from iris.run.context import current, pause, reply
     from iris.run.pullbox import PyMailbox
-    from iris.run.supervising import ChildInfo
     from iris.runtime import Runtime
     from iris.supervisor import Supervisor
     from iris.work import deserialize_args, serialize_args, spawn_child_pool
@@ -92,7 +91,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ChildInfo": "iris.run.supervising",
+    "ChildInfo": "iris.core.supervision",
     "ChildReport": "iris.core.supervision",
     "ChildSpec": "iris.core.childspec",
     "DeadLetter": "iris.core.letters",

@@ -20,9 +20,9 @@ from iris.core.childspec import (
     SupervisorSpec,
 )
 from iris.core.names import checked_name
+from iris.core.supervision import ChildInfo
 from iris.errors import RuntimeClosed
 from iris.lowlevel import PyRuntime
-from iris.run.supervising import ChildInfo
 from iris.runtime import Runtime
 
 AnyRuntime = Union[Runtime, PyRuntime]

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable, NamedTuple, Optional, Union
 
 from iris.core.book import strike
 from iris.core.cell import DEAD, ActorCell
@@ -280,3 +280,40 @@ class ChildReport:
 
     restarts: int
     """How often this child was restarted so far."""
+
+
+class ChildInfo(NamedTuple):
+    """What a supervisor knows of one child, at the moment of the call."""
+
+    id: str
+    """What it is called."""
+
+    pid: Optional[int]
+    """The actor, None while nobody fills the seat."""
+
+    state: str
+    """`up`, `ending`, `at rest`, `making` (its factory is at work) or `down`."""
+
+    restarts: int
+    """How often it was restarted."""
+
+    children: tuple[ChildInfo, ...]
+    """Of a nested supervisor; else empty."""
+
+
+def infos_of(group: Group) -> tuple[ChildInfo, ...]:
+    """What is known of the children, in the order of their start. Under the table lock."""
+    infos = []
+    for child in group.children.values():
+        cell = child.cell
+        below = None if cell is None or cell.ties is None else cell.ties.charge
+        infos.append(
+            ChildInfo(
+                child.id,
+                None if cell is None else cell.pid,
+                child.phase.value,
+                child.restarts,
+                () if below is None else infos_of(below),
+            )
+        )
+    return tuple(infos)

@@ -3,6 +3,7 @@
 That is the owner of the cell's mailbox. `PullRunner` is the cell's runner; what the function
 gets is in `iris.run.pullbox`. Taking a plain message needs no lock, passing markers and questions
 takes the table lock; the bed is only for waiting, and nobody touches it while the actor is busy.
+Over 400 lines, because all that an owner does with its lane is to be read in one place.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ everything that takes time to the `Authority`, in whose hub it happens.
 
 from __future__ import annotations
 
-from typing import Callable, NamedTuple, Optional, Union
+from typing import Callable, Optional, Union
 
 from iris.core.cell import ALIVE, STARTING, ActorCell
 from iris.core.childspec import AnySpec, ChildSpec, SupervisorSpec, check_factory, check_spec
@@ -19,11 +19,13 @@ from iris.core.supervision import (
     GLOBAL,
     STOP_TIMEOUT_S,
     Child,
+    ChildInfo,
     Group,
     Groups,
     Phase,
     PidFactory,
     fill,
+    infos_of,
     seats_of,
 )
 from iris.core.table import Table
@@ -36,25 +38,6 @@ from iris.run.registry import Registry
 from iris.run.spawning import Spawning
 from iris.run.supervisor import Authority
 from iris.run.waiter import Waiter
-
-
-class ChildInfo(NamedTuple):
-    """What a supervisor knows of one child, at the moment of the call."""
-
-    id: str
-    """What it is called."""
-
-    pid: Optional[int]
-    """The actor, None while nobody fills the seat."""
-
-    state: str
-    """`up`, `ending`, `at rest`, `making` (its factory is at work) or `down`."""
-
-    restarts: int
-    """How often it was restarted."""
-
-    children: tuple[ChildInfo, ...]
-    """Of a nested supervisor; else empty."""
 
 
 class Supervising:
@@ -148,8 +131,9 @@ class Supervising:
         child = Child(
             group, None, None, strategy, Restart.PERMANENT, STOP_TIMEOUT_S
         )
-        group.add(child)
+        # Filled first: it is called after the actor.
         fill(child, cell)
+        group.add(child)
         child.phase = Phase.UP
         child.started_s = self._clock()
         return child
@@ -357,7 +341,7 @@ class Supervising:
     def children(self, group: Group) -> tuple[ChildInfo, ...]:
         """What is known of the children, in the order of their start."""
         with self._lock:
-            return _infos(group)
+            return infos_of(group)
 
     def pid_of(self, group: Group, child_id: str) -> Optional[int]:
         """The living actor with this id."""
@@ -366,23 +350,6 @@ class Supervising:
         with self._lock:
             child = group.by_id.get(child_id)
             return None if child is None or child.cell is None else child.cell.pid
-
-
-def _infos(group: Group) -> tuple[ChildInfo, ...]:
-    infos = []
-    for child in group.children.values():
-        cell = child.cell
-        below = None if cell is None or cell.ties is None else cell.ties.charge
-        infos.append(
-            ChildInfo(
-                child.id,
-                None if cell is None else cell.pid,
-                child.phase.value,
-                child.restarts,
-                () if below is None else _infos(below),
-            )
-        )
-    return tuple(infos)
 
 
 def _child_of(group: Group, spec: Union[ChildSpec, SupervisorSpec]) -> Child:

@@ -4,7 +4,8 @@ Whatever happens to a supervised actor becomes an event, and the events are work
 the other in the carrier's hub. So no two decisions are ever made at once, whichever threads
 the actors run on. What is to be done is decided in `iris.core.restart`; in which order, in
 `iris.run.rounds`; how one child ends or begins, in `iris.run.childends` and
-`iris.run.childstarts`.
+`iris.run.childstarts`. Over 400 lines, because all that can happen to a child is to be read in one
+place.
 """
 
 from __future__ import annotations

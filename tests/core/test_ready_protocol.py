@@ -153,7 +153,7 @@ MODELLED = {
     "iris.run.push:PushRunner.__init__": "868e495d",
     "iris.run.restarting:Restarting._begin": "231d8738",
     "iris.run.restarting:Restarting._park": "a449b130",
-    "iris.run.restarting:Restarting.fail": "89ca98c0",
+    "iris.run.restarting:Restarting.fail": "d8232bf5",
     "iris.run.restarting:Restarting.order": "b589b04f",
     "iris.run.restarting:Restarting.resume": "06aa2248",
     "iris.run.settling:Settling.bury": "75511700",

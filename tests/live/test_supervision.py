@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import threading
+from contextlib import suppress
 from typing import Any, Callable
 
 import pytest
@@ -206,3 +208,56 @@ def test_supervisors_can_be_made_from_many_threads() -> None:
         assert sum(len(each.children()) for each in made) == 24
         for each in made:
             assert each.stop(60.0)
+
+
+def test_children_are_struck_off_at_any_moment_of_their_restarts(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Many threads unsupervise, stop, remove and add what is failing; nothing is left half done."""
+
+    def handler(message: Any) -> None:
+        if message:
+            raise ValueError
+
+    with Runtime() as rt:
+        supervisors = [
+            Supervisor(
+                rt,
+                [ChildSpec(f"{n}", lambda: handler, release_gil=n % 5 == 0) for n in range(10)],
+                strategy=strategy,
+                max_restarts=10_000,
+                backoff_ms=(0, 3),
+            )
+            for strategy in ("restartone", "restartrest", "restartall")
+        ]
+        for _ in range(30):
+            rt.supervise_with_factory(rt.spawn(handler), lambda: rt.spawn(handler))
+
+        def disturb(seed: int) -> None:
+            chance = random.Random(seed)
+            for turn in range(60):
+                children = [child for each in supervisors for child in each.children()]
+                pids = rt.child_pids() + [child.pid for child in children if child.pid]
+                pid, what = chance.choice([*pids, 1]), chance.random()
+                if what < 0.6:
+                    rt.send(pid, 1)
+                elif what < 0.75:
+                    rt.unsupervise(pid)
+                elif what < 0.85:
+                    rt.stop(pid)
+                elif what < 0.95:
+                    # It may be struck off before it was started, which is said.
+                    with suppress(iris.StartFailed):
+                        spec = ChildSpec(f"{seed} {turn}", lambda: handler)
+                        chance.choice(supervisors).add(spec)
+                elif children:
+                    chance.choice(supervisors).remove(chance.choice(children).id)
+
+        threads = [threading.Thread(target=disturb, args=(seed,)) for seed in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60.0)
+        assert not any(thread.is_alive() for thread in threads)
+        assert rt.shutdown(30.0) == []
+    assert "internal error" not in caplog.text
