@@ -194,6 +194,6 @@ def test_the_list_of_forked_calls_is_complete() -> None:
         "spawn_child_handler_with_budget",
         "stop_after_drain",
         "self_pid",
-        # It answers in a child, too: see `tests/observe/test_health.py`.
+        # It answers in a child, too: see `test_limits.py`.
         "health",
     }

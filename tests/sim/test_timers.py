@@ -103,3 +103,16 @@ def test_timers_fire_when_the_model_says_and_at_no_other_time(seed: int) -> None
     assert sorted(clockwork.fired) == expected
     times = [at for at, _ in clockwork.fired]
     assert times == sorted(times)
+
+
+def test_a_test_can_look_after_each_step_of_a_call_that_waits() -> None:
+    rt = SimRuntime()
+    seen: list[int] = []
+    handled: list[str] = []
+    rt.after_each_step(lambda: seen.append(len(handled)))
+    pid = rt.spawn(handled.append)
+    rt.send(pid, "one")
+    rt.send(pid, "two")
+    rt.stop_after_drain(pid, 10.0)
+    assert rt.join(pid, 1.0)
+    assert seen[-1] == 2
