@@ -199,12 +199,12 @@ def test_health_in_a_forked_child_takes_no_lock(script: Any) -> None:
             child = os.fork()
         if not child:
             health = rt.health()
-            print(health.live, health.ready, "fork" in health.reasons[0])
+            print(health.live, health.ready, "fork" in health.reasons[0], flush=True)
             for call in (lambda: rt.add_probe("q", len), lambda: rt.send(pid, b"")):
                 try:
                     call()
                 except RuntimeError as error:
-                    print("fork" in str(error))
+                    print("fork" in str(error), flush=True)
             os._exit(0)
         os.waitpid(child, 0)
         print(rt.health().live)
