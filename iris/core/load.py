@@ -95,14 +95,15 @@ class Load:
         self.messages = messages
         if self.size is not None:
             self.size = size
+        # Before the marks: whoever has passed the old one, and not yet the new one, must not find
+        # the door open once more.
+        self.shut = over
         calm = level is Level.CALM
         least = limits.queued_messages_soft if calm else limits.queued_messages_hard
         # The message that reaches the limit is the one that has to be followed by a count.
         self.count_at = NEVER if least is None else following + max(0, least - messages - 1)
         least = limits.queued_bytes_soft if calm else limits.queued_bytes_hard
         self.weigh_at = NEVER if least is None else least
-        # Last: from here on senders act on it.
-        self.shut = over
 
     def _relieved(self, messages: int, size: int) -> bool:
         """Whether the load is far enough under its soft limits that pressure is over."""

@@ -113,3 +113,23 @@ def test_nobody_who_keeps_to_the_marks_overfills(seed: int) -> None:
         if number >= one.count_at:
             one.see(accepted - left, 0, accepted)
         assert accepted - left <= hard
+
+
+class Watched(Load):
+    """Notes in which order its fields are set."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if name in ("shut", "count_at", "weigh_at"):
+            ORDER.append(name)
+
+
+ORDER: list[str] = []
+
+
+def test_the_door_is_shut_before_anybody_may_pass_the_new_mark() -> None:
+    one = Watched(iris.Limits(queued_messages_hard=1))
+    ORDER.clear()
+    one.see(2, 0, 2)
+    assert one.shut
+    assert ORDER == ["shut", "count_at", "weigh_at"]
