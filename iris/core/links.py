@@ -10,6 +10,7 @@ from typing import Any, Callable, Optional
 
 from iris.core.book import EMPTY, strike
 from iris.core.cell import ALIVE, DEAD, STOPPING, ActorCell, Monitor, Ties
+from iris.core.mailbox import PARENT
 
 
 def ties_of(cell: ActorCell) -> Ties:
@@ -125,13 +126,18 @@ def adopt(parent: ActorCell, child: ActorCell) -> None:
 
 
 def disown(child: ActorCell) -> Optional[ActorCell]:
-    """Take an ended child from its parent, and return the parent."""
+    """Take an ended child from its parent, and return the parent.
+
+    Who has no child left has a plain mailbox again, whose senders look for no stop word.
+    """
     if child.ties is None or child.ties.parent is None:
         return None
     parent = child.ties.parent
     child.ties.parent = None
     if parent.ties is not None:
         strike(parent.ties.children, child.pid)
+        if parent.admission is PARENT and not parent.ties.children:
+            parent.admission = None
         loosen(parent)
     return parent
 

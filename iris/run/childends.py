@@ -63,7 +63,7 @@ class ChildEnds:
         charge = None if cell.ties is None else cell.ties.charge
         if charge is not None:
             self._hurry(charge)
-        patience_s = (cell.runner.kill(cell) or 0.0) if cell.running else 0.0
+        patience_s = (self._restarting.interrupt(cell) or 0.0) if cell.running else 0.0
 
         def wait() -> None:
             if child.phase is Phase.ENDING and child.cell is cell:
@@ -77,7 +77,7 @@ class ChildEnds:
         if child.phase is not Phase.ENDING or child.cell is not cell:
             return
         child.timer = self._carrier.later(LOOK_AGAIN_S, lambda: self._abandon(child, cell))
-        if cell.running or cell.runner.kill(cell) is None:
+        if cell.running or self._restarting.interrupt(cell) is None:
             self._lifecycle.orphan(cell)
 
     def _hurry(self, group: Group) -> None:

@@ -32,7 +32,6 @@ from iris.core.idle import DORMANT
 from iris.core.links import (
     Monitors,
     adopt,
-    children_of,
     disown,
     ties_of,
     untie_all,
@@ -244,8 +243,6 @@ class Lifecycle:
                 self.release(cell.ties)
             self._table.take_back(cell)
             joiners = () if cell.ties is None else cell.ties.joiners
-            if parent is not None and parent.admission is PARENT and not children_of(parent):
-                parent.admission = None
         if cell.ties is not None:
             # Whoever was told of it when it was born may have made it known.
             self._tell_partners(cell, Ending(ExitReason.NO_SUCH_ACTOR, cell.pid))
@@ -462,8 +459,6 @@ class Lifecycle:
             self._table.remove(cell)
             # Read now: somebody may have begun to join while the end was on its way.
             joiners = () if cell.ties is None else cell.ties.joiners
-            if parent is not None and parent.admission is PARENT and not children_of(parent):
-                parent.admission = None
         for joiner in joiners:
             joiner()
         self.on_ended()

@@ -24,6 +24,7 @@ from iris.core.supervision import (
     Groups,
     Phase,
     fill,
+    is_supervisor,
     seats_of,
     vacate,
 )
@@ -332,7 +333,7 @@ class Authority:
             return
         if cell is None:
             child.phase = Phase.DOWN
-        elif cell.ties is not None and cell.ties.charge is not None:
+        elif is_supervisor(cell):
             # A supervisor whose children are being started: it is ended as one that is up.
             child.phase = Phase.UP
         else:
