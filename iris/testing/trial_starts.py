@@ -370,8 +370,10 @@ class Starts(Reader):
         self.found.add(who)
 
     def on_listed(self, who: str, actors: str) -> None:
-        listed = set(actors.split())
-        self.lists |= listed
+        # A list and `update`, no union of sets: PyPy's JIT compiles `a |= b` and a loop over `b` to
+        # code that ends with a segmentation fault now and then (pypy issue 5245, 7.3.11 to 7.3.19).
+        listed = actors.split()
+        self.lists.update(listed)
         for actor in listed:
             if actor in self.ended:
                 self.fault(f"{actor} is listed and has ended")
