@@ -1,0 +1,1 @@
+"""Nodes that find, trust and outlive each other, over raw sockets."""
