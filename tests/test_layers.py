@@ -37,6 +37,7 @@ LAYERS: dict[str, int] = {
     "iris.mesh.secure": 1,
     "iris.mesh.session": 1,
     "iris.mesh.streams": 1,
+    "iris.mesh.unfinished": 1,
     "iris.mesh.wire": 1,
     "iris.jit.source": 1,
     "iris.jit.desugar": 1,
