@@ -53,7 +53,12 @@ LAYERS: dict[str, int] = {
     "iris.run.*": 2,
     # 3: what reaches out of the process, and what looks on
     "iris.screen": 3,
-    "iris.mesh.*": 3,
+    "iris.mesh.keys": 3,
+    "iris.mesh.link": 3,
+    "iris.mesh.node": 3,
+    "iris.mesh.peer": 3,
+    "iris.mesh.proxy": 3,
+    "iris.mesh.server": 3,
     "iris.jit.shim": 3,
     "iris.jit.stub": 3,
     "iris.jit.call": 3,
