@@ -100,6 +100,7 @@ EFFECTS = ("iris.run.*", "iris.mesh.link", "iris.interop.*", "iris.jit.shim")
 # What may be imported in a few places only, and where.
 RESERVED: dict[str, tuple[str, ...]] = {
     "socket": ("iris.mesh.link",),
+    "_socket": ("iris.mesh.link",),
     "gevent": EFFECTS,
     "greenlet": EFFECTS,
     "threading": EFFECTS,

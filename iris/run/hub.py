@@ -28,6 +28,10 @@ HUB_DESCRIPTORS = 4
 libev tries for ever when it can have none, so this is found out before."""
 
 
+READABLE, WRITABLE = 1, 2
+"""What a watcher of gevent's loops waits for."""
+
+
 class Hub(Protocol):
     """What a carrier runs on. All but `wake` only from the hub's own thread."""
 
@@ -121,6 +125,13 @@ class GeventHub:
         timer = self._loop.timer(max(delay_s, 0.0), ref=False)
         timer.start(call)
         return timer
+
+    def watcher(self, descriptor: int, is_writer: bool) -> Any:
+        """What tells, after `start(call)` and until `stop()`, that a descriptor is ready.
+
+        For reading, or for writing. `close()` is the last call, before that of the descriptor.
+        """
+        return self._loop.io(descriptor, WRITABLE if is_writer else READABLE)
 
     def new_greenlet(self, run: Callable[[], None]) -> Any:
         return self._greenlet(run, self._hub)

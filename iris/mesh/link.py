@@ -1,0 +1,565 @@
+"""The network of one node: sockets that never block, on one thread with a gevent hub of its own.
+
+The only file with sockets, and it knows nothing of what they carry. It keeps the protocols of
+`iris.mesh.streams`: whoever owns a stream is called in the hub, one call after the other. The
+sockets are those of the C module, which gevent never patches.
+"""
+
+from __future__ import annotations
+
+import _socket
+import errno
+from collections import deque
+from typing import Any, Callable, Optional, Union
+
+from iris.mesh.streams import Accepted, Connected, Receiver, Resolved
+from iris.run.clock import monotonic
+from iris.run.hub import GeventHub, leave_hub, start_hub_thread
+from iris.run.native import allocate_lock, start_thread
+
+RECEIVE_BYTES = 256 * 1024
+"""Read at once at most. Frames are parsed in one loop, so a large buffer pays."""
+
+BACKLOG = 1024
+"""Connections that the system keeps while we do not look; it takes the least of this and its own
+limit."""
+
+ACCEPTS_MOST = 64
+"""Connections accepted before the other streams have their turn."""
+
+ACCEPT_PAUSE_S = 0.1
+"""Without a free descriptor a door would be ready for ever and keep the thread busy."""
+
+FINISH_S = 5.0
+"""How long `finish` waits for the other side to take what was written, and to close as well."""
+
+LOOKUPS_MOST = 64
+"""Threads that look hosts up at a time. A name server that does not answer holds each for long."""
+
+_SHORT = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_LATER = (BlockingIOError, InterruptedError)
+_BEGUN = (0, errno.EINPROGRESS, errno.EINTR, errno.EWOULDBLOCK)
+
+Report = Callable[[BaseException], Any]
+
+
+class SocketDriver:
+    """Sockets, timers and the thread of one node; keeps `iris.mesh.streams.Driver`.
+
+    The thread begins with the first call that needs it.
+
+    Args:
+        report: called in the hub with an exception that a receiver or a posted call has raised,
+            and with what keeps a door from letting anybody in.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.now = monotonic
+        self._lock = allocate_lock()
+        # Around the start and the stop of the thread.
+        self._hub: Optional[GeventHub] = None
+        self._left: Callable[[float], Any] = _nothing
+        self._stopped = False
+        self._calls: deque[Callable[[], Any]] = deque()
+        self._sleeping = True
+        # As in the carrier: True means that whoever posts a call has to wake the hub.
+        self._open: dict[Any, None] = {}
+        # Hub only: all that has a descriptor, each with a `close`.
+        self._lookups = 0
+        # Hub only.
+        self._waiting: deque[Callable[[], None]] = deque()
+        # Hub only: look-ups that found no free thread.
+        self.buffer = memoryview(bytearray(RECEIVE_BYTES))
+
+    # -- from any thread -------------------------------------------------------------------
+
+    def post(self, call: Callable[[], Any]) -> None:
+        """Make the call in the hub soon, in order. After `stop` nothing is called any more."""
+        if self._hub is None:
+            self._start()
+        self._calls.append(call)
+        if self._sleeping:
+            self._sleeping = False
+            self._wake()
+
+    def _wake(self) -> None:
+        hub = self._hub
+        if hub is not None:
+            hub.wake()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._hub is None and not self._stopped:
+                self._left = start_hub_thread(self._enter)
+
+    def _enter(self, hub: GeventHub) -> None:
+        hub.start(self._make_calls)
+        self._hub = hub
+        hub.wake()
+
+    def listen(self, host: str, port: int, accepted: Accepted) -> Door:
+        """Open a door; see `iris.mesh.streams.Driver`. Blocks while the host is looked up."""
+        family, address = _numbers(host, port, _socket.AI_PASSIVE)[0]
+        sock = _socket.socket(family, _socket.SOCK_STREAM, 0)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+            sock.bind(address)
+            sock.listen(BACKLOG)
+            door = Door(self, sock, accepted)
+            self.post(door.open)
+        except BaseException:
+            sock.close()
+            raise
+        return door
+
+    def stop(self, timeout_s: float) -> None:
+        """Close all that is open and end the thread; waits some seconds at most. Once is enough."""
+        with self._lock:
+            self._stopped = True
+            hub = self._hub
+        if hub is not None:
+            self._calls.append(lambda: self._leave(hub))
+            # Whatever was begun before: a wake-up too many does no harm.
+            self._sleeping = False
+            hub.wake()
+            self._left(timeout_s)
+
+    def _leave(self, hub: GeventHub) -> None:
+        for one in list(self._open):
+            one.close()
+        hub.close()
+        leave_hub(hub)
+
+    # -- in the hub ------------------------------------------------------------------------
+
+    def _make_calls(self) -> None:
+        self._sleeping = False
+        calls = self._calls
+        # Only those that are here now: calls that bring new ones must not hold the loop.
+        for _ in range(len(calls)):
+            self.guard(calls.popleft())
+        if not calls:
+            self._sleeping = True
+            # Asleep first, THEN a look: whoever posted before that did not wake us.
+            if not calls:
+                return
+            self._sleeping = False
+        self._wake()
+
+    def guard(self, call: Callable[[], Any]) -> None:
+        """Make a call whose exception is nobody's."""
+        try:
+            call()
+        except BaseException as error:  # noqa: BLE001  # The entry.
+            self.report(error)
+
+    def later(self, delay_s: float, call: Callable[[], Any]) -> Any:
+        """Make the call after some seconds; the result has `close()`."""
+        assert self._hub is not None
+        return self._hub.later(delay_s, lambda: self.guard(call))
+
+    def watcher(self, descriptor: int, is_writer: bool) -> Any:
+        """See `GeventHub.watcher`."""
+        assert self._hub is not None
+        return self._hub.watcher(descriptor, is_writer)
+
+    def enlist(self, one: Any) -> None:
+        """It has a descriptor, and is to be closed with the driver."""
+        self._open[one] = None
+
+    def strike(self, one: Any) -> None:
+        """It has none any more."""
+        self._open.pop(one, None)
+
+    def connect(self, host: str, port: int, timeout_s: float, done: Connected) -> Attempt:
+        """Connect; see `iris.mesh.streams.Driver`."""
+        return Attempt(self, host, port, timeout_s, done)
+
+    def look_up(self, host: str, done: Resolved) -> None:
+        """Find the addresses of a host, on a thread beside; see `iris.mesh.streams.Driver`."""
+        self.find(host, 0, lambda found: done(_hosts(found)))
+
+    def find(self, host: str, port: int, done: Callable[[Any], Any]) -> None:
+        """Have `done` called in the hub with [(family, address), ...], or with an OSError."""
+
+        def look() -> None:
+            found: Any
+            try:
+                found = _numbers(host, port)
+            except Exception as error:  # noqa: BLE001  # A thread's entry.
+                found = _as_os_error(error)
+            self.post(lambda: self._found(found, done))
+
+        def begin() -> None:
+            self._lookups += 1
+            try:
+                start_thread(look)
+            except RuntimeError as error:
+                refused = OSError(errno.EAGAIN, f"no thread to look {host!r} up: {error}")
+                self.post(lambda: self._found(refused, done))
+
+        try:
+            numbers = _numbers(host, port, _socket.AI_NUMERICHOST)
+        except OSError:
+            pass
+        else:
+            # Nobody has to be asked, so no thread is needed.
+            self.post(lambda: done(numbers))
+            return
+        if self._lookups < LOOKUPS_MOST:
+            begin()
+        else:
+            self._waiting.append(begin)
+
+    def _found(self, found: Any, done: Callable[[Any], Any]) -> None:
+        self._lookups -= 1
+        if self._waiting:
+            self._waiting.popleft()()
+        done(found)
+
+
+class Door:
+    """A listening socket; keeps `iris.mesh.streams.Listening`."""
+
+    def __init__(self, driver: SocketDriver, sock: Any, accepted: Accepted) -> None:
+        self.host, self.port = sock.getsockname()[:2]
+        self._driver = driver
+        self._sock = sock
+        self._accepted = accepted
+        self._watcher: Any = None
+        self._pause: Any = None
+        self._closed = False
+
+    def open(self) -> None:
+        """Begin to let others in. In the hub."""
+        if self._closed:
+            return
+        self._watcher = self._driver.watcher(self._sock.fileno(), False)
+        self._watcher.start(self._ready)
+        self._driver.enlist(self)
+
+    def close(self) -> None:
+        """See `iris.mesh.streams.Listening`; in the hub."""
+        if self._closed:
+            return
+        self._closed = True
+        self._driver.strike(self)
+        for watcher in (self._watcher, self._pause):
+            if watcher is not None:
+                watcher.stop()
+                watcher.close()
+        self._sock.close()
+
+    def _ready(self) -> None:
+        for _ in range(ACCEPTS_MOST):
+            if self._closed:
+                return
+            try:
+                descriptor, address = self._sock._accept()
+            except _LATER:
+                return
+            except OSError as error:
+                if error.errno in _SHORT:
+                    self._driver.report(error)
+                    self._watcher.stop()
+                    self._pause = self._driver.later(ACCEPT_PAUSE_S, self._resume)
+                    return
+                # The other side has gone again: that is its own affair.
+                continue
+            sock = _socket.socket(self._sock.family, _socket.SOCK_STREAM, 0, descriptor)
+            self._driver.guard(lambda sock=sock, at=address: self._let_in(sock, at))  # type: ignore[misc]
+
+    def _let_in(self, sock: Any, address: Any) -> None:
+        stream = SocketStream(self._driver, sock, _text(address))
+        stream.begin(self._accepted)
+
+    def _resume(self) -> None:
+        pause, self._pause = self._pause, None
+        pause.close()
+        self._watcher.start(self._ready)
+
+
+class Attempt:
+    """A connection that is being made: one address of the host after the other."""
+
+    def __init__(
+        self, driver: SocketDriver, host: str, port: int, timeout_s: float, done: Connected
+    ) -> None:
+        self._driver = driver
+        self._name = _text((host, port))
+        self._done: Optional[Connected] = done
+        self._sock: Any = None
+        self._watcher: Any = None
+        self._addresses: deque[Any] = deque()
+        self._error: Exception = OSError(errno.EADDRNOTAVAIL, f"{self._name} has no address")
+        late = TimeoutError(errno.ETIMEDOUT, f"{self._name} did not answer in {timeout_s:g} s")
+        self._timer = driver.later(timeout_s, lambda: self._end(late))
+        driver.enlist(self)
+        driver.find(host, port, self._found)
+
+    def close(self) -> None:
+        """Take the attempt back. In the hub."""
+        self._done = None
+        self._release()
+
+    def _found(self, found: Any) -> None:
+        if self._done is None:
+            return
+        if isinstance(found, Exception):
+            self._end(found)
+            return
+        self._addresses.extend(found)
+        self._try_next()
+
+    def _try_next(self) -> None:
+        while self._addresses:
+            family, address = self._addresses.popleft()
+            try:
+                self._sock = _socket.socket(family, _socket.SOCK_STREAM, 0)
+                self._sock.setblocking(False)
+                code = self._sock.connect_ex(address)
+            except OSError as error:
+                self._error = error
+                self._drop()
+                continue
+            if code not in _BEGUN:
+                self._failed(code)
+                continue
+            # Also where it is there at once: `done` is not called within `connect`.
+            self._watcher = self._driver.watcher(self._sock.fileno(), True)
+            self._watcher.start(lambda at=address: self._driver.guard(lambda: self._ready(at)))
+            return
+        self._end(self._error)
+
+    def _ready(self, address: Any) -> None:
+        code = self._sock.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR)
+        if code:
+            self._failed(code)
+            self._try_next()
+            return
+        sock, self._sock = self._sock, None
+        done, self._done = self._done, None
+        self._release()
+        assert done is not None
+        SocketStream(self._driver, sock, _text(address)).begin(done)
+
+    def _failed(self, code: int) -> None:
+        # The class that the number stands for, as the system's own errors have it.
+        self._error = OSError(code, f"{errno.errorcode.get(code, code)} from {self._name}")
+        self._drop()
+
+    def _end(self, error: Exception) -> None:
+        done, self._done = self._done, None
+        self._release()
+        if done is not None:
+            done(error)
+
+    def _drop(self) -> None:
+        if self._watcher is not None:
+            self._watcher.stop()
+            self._watcher.close()
+            self._watcher = None
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
+
+    def _release(self) -> None:
+        self._driver.strike(self)
+        self._timer.stop()
+        self._timer.close()
+        self._drop()
+
+
+class SocketStream:
+    """One connection; keeps `iris.mesh.streams.Stream`. In the hub."""
+
+    __slots__ = (
+        "_closed", "_driver", "_finishing", "_out", "_owner", "_paused", "_reader", "_sock",
+        "_writer", "_writing", "peer", "unsent",
+    )  # fmt: skip
+
+    def __init__(self, driver: SocketDriver, sock: Any, peer: str) -> None:
+        self.peer = peer
+        self.unsent = 0
+        self._driver = driver
+        self._sock = sock
+        self._owner: Receiver
+        self._out: deque[memoryview] = deque()
+        # What the system has not taken. Invariant: its bytes are `unsent`.
+        self._closed = False
+        self._paused = False
+        self._finishing: Any = None
+        # The timer of `finish`.
+        self._writing = False
+        self._writer: Any = None
+        sock.setblocking(False)
+        sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+        self._reader = driver.watcher(sock.fileno(), False)
+        driver.enlist(self)
+
+    def begin(self, wanted: Callable[[Any], Optional[Receiver]]) -> None:
+        """Give the stream to its owner, if there is one."""
+        owner = None
+        try:
+            owner = wanted(self)
+        finally:
+            if owner is None:
+                self.close()
+        if owner is not None and not self._closed:
+            self._owner = owner
+            if not self._paused:
+                self._reader.start(self._readable)
+
+    def write(self, data: bytes) -> None:
+        """See `iris.mesh.streams.Stream`."""
+        if self._closed or not data:
+            return
+        sent = 0
+        if not self._out:
+            try:
+                sent = self._sock.send(data)
+            except _LATER:
+                pass
+            except OSError:
+                # The loop finds it, too, and tells the owner; here it might be in the middle of
+                # something. What was written stays unsent.
+                pass
+            if sent == len(data):
+                return
+        self._out.append(memoryview(data)[sent:])
+        self.unsent += len(data) - sent
+        if not self._writing:
+            self._writing = True
+            if self._writer is None:
+                self._writer = self._driver.watcher(self._sock.fileno(), True)
+            self._writer.start(self._writable)
+
+    def pause(self) -> None:
+        """See `iris.mesh.streams.Stream`."""
+        self._paused = True
+        if not self._closed:
+            self._reader.stop()
+
+    def resume(self) -> None:
+        """See `iris.mesh.streams.Stream`."""
+        if self._paused:
+            self._paused = False
+            if not self._closed:
+                self._reader.start(self._readable)
+
+    def finish(self) -> None:
+        """See `iris.mesh.streams.Stream`.
+
+        What still comes is read and thrown away: closed with bytes unread, the system would tell
+        the other side that the connection was reset, and that might lose what we have sent.
+        """
+        if self._closed or self._finishing is not None:
+            return
+        self._finishing = self._driver.later(FINISH_S, self.close)
+        self.resume()
+        if not self._out:
+            self._shut()
+
+    def _shut(self) -> None:
+        try:
+            self._sock.shutdown(_socket.SHUT_WR)
+        except OSError:
+            self.close()
+
+    def close(self) -> None:
+        """See `iris.mesh.streams.Stream`."""
+        if self._closed:
+            return
+        self._closed = True
+        self._driver.strike(self)
+        for watcher in (self._reader, self._writer, self._finishing):
+            if watcher is not None:
+                watcher.stop()
+                watcher.close()
+        self._sock.close()
+        self._out.clear()
+
+    def _readable(self) -> None:
+        buffer = self._driver.buffer
+        try:
+            count = self._sock.recv_into(buffer)
+        except _LATER:
+            return
+        except OSError as error:
+            self._lost(error)
+            return
+        if not count:
+            self._lost(None)
+        elif self._finishing is None:
+            self._tell(self._owner.received, bytes(buffer[:count]))
+
+    def _writable(self) -> None:
+        out = self._out
+        try:
+            while out:
+                chunk = out[0]
+                sent = self._sock.send(chunk)
+                self.unsent -= sent
+                if sent < len(chunk):
+                    out[0] = chunk[sent:]
+                    return
+                out.popleft()
+        except _LATER:
+            return
+        except OSError as error:
+            self._lost(error)
+            return
+        self._writing = False
+        self._writer.stop()
+        if self._finishing is None:
+            self._tell(self._owner.drained)
+        else:
+            self._shut()
+
+    def _lost(self, error: Optional[Exception]) -> None:
+        tells = self._finishing is None
+        self.close()
+        if tells:
+            self._driver.guard(lambda: self._owner.lost(error))
+
+    def _tell(self, call: Callable[..., Any], *arguments: Any) -> None:
+        try:
+            call(*arguments)
+        except BaseException as error:  # noqa: BLE001  # The entry.
+            self._driver.report(error)
+            if not self._closed:
+                self._lost(error if isinstance(error, Exception) else None)
+
+
+def _numbers(host: str, port: int, flags: int = 0) -> list[tuple[int, Any]]:
+    """The addresses of a host, each with its family. Blocks unless it is a number already.
+
+    Raises:
+        OSError: it has none.
+    """
+    try:
+        found = _socket.getaddrinfo(host, port, 0, _socket.SOCK_STREAM, 0, flags)
+    except OSError as error:
+        raise OSError(error.errno, f"host {host!r} is not known: {error.strerror}") from error
+    return [(family, address) for family, _, _, _, address in found]
+
+
+def _hosts(found: Any) -> Union[list[str], Exception]:
+    if isinstance(found, Exception):
+        return found
+    return list(dict.fromkeys(address[0] for _, address in found))
+
+
+def _as_os_error(error: Exception) -> OSError:
+    return error if isinstance(error, OSError) else OSError(errno.EINVAL, str(error))
+
+
+def _text(address: Any) -> str:
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _nothing(_: float) -> None:
+    pass
