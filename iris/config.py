@@ -19,8 +19,9 @@ BUDGET_MAX = 1 << 30
 CAPACITY_MAX = 1 << 40
 """Larger ones are mistyped numbers."""
 
-CHILD_TIMEOUT_MOST_S = 1e6
-"""Of the end of a supervised child: eleven days. Timers of the event loop bear no infinity."""
+TIMEOUT_MOST_S = 1e6
+"""Of the end of a supervised child, and of what a peer may take its time for: eleven days. Timers
+of the event loop bear no infinity."""
 
 FACTORY_THREADS_MAX = 16
 """Threads for factories of supervisors at a time. Most wait for something else to come back, and
@@ -176,9 +177,7 @@ class Config:
 
     def __post_init__(self) -> None:
         for name in ("slice_s", "shutdown_timeout_s", "exit_drain_s", "live_within_s"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise TypeError(f"{name} is a number of seconds, not {value!r}")
+            value = number_of_seconds(name, getattr(self, name))
             if not 0 <= value < 1e9:
                 raise BadInput(f"{name}={value!r} is out of range; give 0 to 1e9 seconds")
         if self.stop_word is not None and not isinstance(self.stop_word, bytes):
@@ -298,10 +297,16 @@ def whole_number(name: str, value: object, least: int, most: Optional[int] = Non
     return value
 
 
-def seconds(name: str, value: object) -> float:
-    """Return `value` as seconds when it is a number of at least 0, else raise."""
+def number_of_seconds(name: str, value: object) -> float:
+    """Return `value` when it is a number, of whatever size, else raise TypeError."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} is a number of seconds, not {value!r}")
+    return value
+
+
+def seconds(name: str, value: object) -> float:
+    """Return `value` as seconds when it is a number of at least 0, else raise."""
+    value = number_of_seconds(name, value)
     if not value >= 0:
         raise BadInput(f"{name}={value!r} is not a time to wait; give 0 seconds or more")
     return float(value)

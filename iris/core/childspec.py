@@ -15,7 +15,8 @@ from iris.config import (
     BUDGET_DEFAULT,
     BUDGET_MAX,
     CAPACITY_MAX,
-    CHILD_TIMEOUT_MOST_S,
+    TIMEOUT_MOST_S,
+    number_of_seconds,
     whole_number,
 )
 from iris.core.names import checked_name
@@ -226,7 +227,7 @@ def _check_child(spec: AnySpec) -> None:
     if not spec.id:
         raise BadInput("id is empty; give each child a name to find it by")
     restart_of(spec.restart)
-    _check_number("shutdown_timeout_s", spec.shutdown_timeout_s, CHILD_TIMEOUT_MOST_S)
+    _check_number("shutdown_timeout_s", spec.shutdown_timeout_s, TIMEOUT_MOST_S)
 
 
 def check_factory(factory: object) -> None:
@@ -241,9 +242,7 @@ def check_factory(factory: object) -> None:
 
 
 def _check_number(name: str, value: object, most: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} is a number of seconds, not {value!r}")
-    if not 0 <= value <= most:
+    if not 0 <= number_of_seconds(name, value) <= most:
         raise BadInput(f"{name}={value!r} is out of range; give 0 to {most:g} seconds")
 
 

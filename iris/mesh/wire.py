@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import NamedTuple
 
-from iris.config import NAME_BYTES_MAX, whole_number
+from iris.config import NAME_BYTES_MAX, TIMEOUT_MOST_S, number_of_seconds, whole_number
 from iris.errors import BadInput
 
 VERSION_1 = 1
@@ -40,9 +40,6 @@ PONG_FRAME = bytes([PONG])
 
 LENGTH_MOST = (1 << 32) - 1
 """What the length of a frame can say at most."""
-
-LIMIT_MOST_S = 1e6
-"""Eleven days. Timers of the event loop bear no infinity."""
 
 HOST_CHARS_MAX = 255
 """What the domain name system allows, with the dot that may stand at the end."""
@@ -95,13 +92,11 @@ class WireLimits:
         for name in ("payload_bytes", "name_bytes"):
             whole_number(name, getattr(self, name), least=1, most=LENGTH_MOST)
         for name in ("progress_s", "frame_s", "silent_s"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise TypeError(f"{name} is a number of seconds, not {value!r}")
-            if not 0 < value <= LIMIT_MOST_S:
+            value = number_of_seconds(name, getattr(self, name))
+            if not 0 < value <= TIMEOUT_MOST_S:
                 raise BadInput(
                     f"{name}={value!r} is out of range; give more than 0 and at most"
-                    f" {LIMIT_MOST_S:.0f} seconds"
+                    f" {TIMEOUT_MOST_S:.0f} seconds"
                 )
 
 
