@@ -77,7 +77,47 @@ class Broken(NamedTuple):
 Event = Union[Messages, Resolve, Resolved, Ponged, Broken]
 
 
-class ServerV1:
+class _Side:
+    """What both sides of a connection have: a frame that is not whole, and an end."""
+
+    __slots__ = ("_open", "_unfinished")
+
+    def __init__(self, limits: WireLimits) -> None:
+        self._open = True
+        self._unfinished = Unfinished(limits)
+
+    @property
+    def deadline(self) -> Optional[float]:
+        """When `check` is to be called; None for never. Each `receive_data` may move it."""
+        return self._unfinished.deadline
+
+    def check(self, now: float) -> Optional[WireError]:
+        """Whether the peer has taken too long: then the connection is to be closed, as if broken.
+
+        Bytes that come after the deadline and before this call are in time: the peer is not to
+        suffer for a node that was too busy to read.
+        """
+        deadline = self.deadline
+        if deadline is None or now < deadline:
+            return None
+        error = self._overdue()
+        self._shut()
+        return error
+
+    def _overdue(self) -> WireError:
+        return self._unfinished.overdue()
+
+    def _broken(self, events: list[Event], kind: str, text: str) -> list[Event]:
+        events.append(Broken(WireError(kind, text)))
+        self._shut()
+        return events
+
+    def _shut(self) -> None:
+        self._open = False
+        self._unfinished.drop()
+
+
+class ServerV1(_Side):
     """The side that was connected to: gets messages and questions, gives answers.
 
     Args:
@@ -85,14 +125,13 @@ class ServerV1:
         now: when the connection was opened, in monotonic seconds.
     """
 
-    __slots__ = ("_greeted", "_limits", "_open", "_opened", "_out", "_owed", "_unfinished")
+    __slots__ = ("_greeted", "_limits", "_opened", "_out", "_owed")
 
     def __init__(self, limits: WireLimits, now: float) -> None:
+        super().__init__(limits)
         self._limits = limits
         self._opened = now
-        self._open = True
         self._greeted = False
-        self._unfinished = Unfinished(limits)
         self._out = bytearray()
         self._owed: deque[int] = deque()
         # One entry for each question without an answer: how many pings came between it and the
@@ -106,31 +145,18 @@ class ServerV1:
     @property
     def deadline(self) -> Optional[float]:
         """When `check` is to be called; None for never. Each `receive_data` may move it."""
-        if not self._open:
-            return None
-        if not self._greeted:
+        if self._open and not self._greeted:
             return self._opened + self._limits.silent_s
         return self._unfinished.deadline
 
-    def check(self, now: float) -> Optional[WireError]:
-        """Whether the peer has taken too long: then the connection is to be closed, as if broken.
-
-        Bytes that come after the deadline and before this call are in time: the peer is not to
-        suffer for a node that was too busy to read.
-        """
-        deadline = self.deadline
-        if deadline is None or now < deadline:
-            return None
+    def _overdue(self) -> WireError:
         if self._greeted:
-            error = self._unfinished.overdue()
-        else:
-            error = WireError(
-                "silent",
-                f"no version byte came within silent_s={self._limits.silent_s:g} seconds of the"
-                " opening of the connection",
-            )
-        self._shut()
-        return error
+            return self._unfinished.overdue()
+        return WireError(
+            "silent",
+            f"no version byte came within silent_s={self._limits.silent_s:g} seconds of the"
+            " opening of the connection",
+        )
 
     def receive_data(self, data: bytes, now: float) -> list[Event]:
         """What these bytes bring; the first of all is the version byte. Nothing after a `Broken`.
@@ -263,17 +289,8 @@ class ServerV1:
         self._out = bytearray()
         return data
 
-    def _broken(self, events: list[Event], kind: str, text: str) -> list[Event]:
-        events.append(Broken(WireError(kind, text)))
-        self._shut()
-        return events
 
-    def _shut(self) -> None:
-        self._open = False
-        self._unfinished.drop()
-
-
-class ClientV1:
+class ClientV1(_Side):
     """The side that has connected: sends messages and questions, gets answers.
 
     It keeps no time of its requests. Their owner does, each from when it was made, and so finds a
@@ -285,11 +302,10 @@ class ClientV1:
         limits: how long the peer may take for an answer that has begun.
     """
 
-    __slots__ = ("_open", "_out", "_unfinished", "_waiting")
+    __slots__ = ("_out", "_waiting")
 
     def __init__(self, limits: WireLimits) -> None:
-        self._open = True
-        self._unfinished = Unfinished(limits)
+        super().__init__(limits)
         self._out = [bytes([VERSION_1])]
         self._waiting: deque[tuple[bool, Any]] = deque()
         # The requests without an answer in their order: whether it is a question for a name (or
@@ -328,20 +344,6 @@ class ClientV1:
         """The tokens of those requests, the oldest first; also after a `Broken`, to fail them."""
         return [token for _, token in self._waiting]
 
-    @property
-    def deadline(self) -> Optional[float]:
-        """When `check` is to be called; None for never."""
-        return self._unfinished.deadline
-
-    def check(self, now: float) -> Optional[WireError]:
-        """Whether an answer that has begun has taken too long; as `ServerV1.check`."""
-        deadline = self.deadline
-        if deadline is None or now < deadline:
-            return None
-        error = self._unfinished.overdue()
-        self._shut()
-        return error
-
     def receive_data(self, data: bytes, now: float) -> list[Event]:
         """The answers that these bytes bring, however they are cut. Nothing after a `Broken`.
 
@@ -356,12 +358,12 @@ class ClientV1:
         offset, end = 0, len(data)
         while offset < end:
             if not self._waiting:
-                return self._broken(events, "bytes came that answer no request")
+                return self._broken(events, "answer", "bytes came that answer no request")
             asks, token = self._waiting[0]
             if not asks:
                 if data[offset] != PONG:
                     wrong = f"a ping was answered by {data[offset]:#04x} and not by {PONG:#04x}"
-                    return self._broken(events, wrong)
+                    return self._broken(events, "answer", wrong)
                 events.append(Ponged(token))
                 offset += 1
             elif offset + ANSWER.size <= end:
@@ -374,12 +376,3 @@ class ClientV1:
         if data:
             self._unfinished.keep(data, offset, ANSWER.size, now)
         return events
-
-    def _broken(self, events: list[Event], text: str) -> list[Event]:
-        events.append(Broken(WireError("answer", text)))
-        self._shut()
-        return events
-
-    def _shut(self) -> None:
-        self._open = False
-        self._unfinished.drop()

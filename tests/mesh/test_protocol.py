@@ -280,18 +280,25 @@ def test_an_unknown_type_is_refused_with_its_byte() -> None:
         assert str(error) == f"no frame of version 1 has the type {byte:#04x}"
 
 
+def check_length(header: bytes, kind: str, text: str) -> None:
+    """A length over its limit is a fault with the last byte of its header, and not before."""
+    server = greeted()
+    assert server.receive_data(header[:-1], 0.0) == []
+    error = fault(server.receive_data(header[-1:], 0.0))
+    assert error.kind == kind
+    assert text in str(error)
+    assert fault(greeted().receive_data(header, 0.0)).kind == kind
+
+
 def test_a_payload_at_the_limit_and_one_byte_over_it() -> None:
     server = greeted()
     full = bytes(LIMITS.payload_bytes)
     assert server.receive_data(pack_user(1, full), 0.0) == [(1, [full])]
     for size in (LIMITS.payload_bytes + 1, 2**32 - 1):
         header = pack_user(1, b"")[:9] + size.to_bytes(4, "big")
-        server = greeted()
-        assert server.receive_data(header[:-1], 0.0) == []
-        error = fault(server.receive_data(header[-1:], 0.0))
-        assert error.kind == "payload"
-        assert f"a payload of {size} bytes is over payload_bytes=1048576; " in str(error)
-        assert fault(greeted().receive_data(header, 0.0)).kind == "payload"
+        check_length(
+            header, "payload", f"a payload of {size} bytes is over payload_bytes=1048576; "
+        )
 
 
 def test_a_name_at_the_limit_and_one_byte_over_it() -> None:
@@ -299,12 +306,7 @@ def test_a_name_at_the_limit_and_one_byte_over_it() -> None:
     assert greeted().receive_data(pack_resolve(full), 0.0) == [(full,)]
     for size in (LIMITS.name_bytes + 1, 2**32 - 1):
         header = b"\x01" + size.to_bytes(4, "big")
-        server = greeted()
-        assert server.receive_data(header[:-1], 0.0) == []
-        error = fault(server.receive_data(header[-1:], 0.0))
-        assert error.kind == "name"
-        assert f"a name of {size} bytes is over name_bytes=1024; " in str(error)
-        assert fault(greeted().receive_data(header, 0.0)).kind == "name"
+        check_length(header, "name", f"a name of {size} bytes is over name_bytes=1024; ")
 
 
 @pytest.mark.parametrize(
