@@ -2,7 +2,8 @@
 
 The only file with sockets, and it knows nothing of what they carry. It keeps the protocols of
 `iris.mesh.streams`: whoever owns a stream is called in the hub, one call after the other. The
-sockets are those of the C module, which gevent never patches.
+sockets are those of the C module, which gevent never patches. Over 400 lines, because nothing else
+may touch a socket.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import deque
 from typing import Any, Callable, Optional, Union
 
 from iris.mesh.streams import Accepted, Connected, Receiver, Resolved
+from iris.mesh.wire import Address
 from iris.run.clock import monotonic
 from iris.run.hub import GeventHub, leave_hub, start_hub_thread
 from iris.run.native import allocate_lock, start_thread
@@ -246,10 +248,7 @@ class Door:
             return
         self._closed = True
         self._driver.strike(self)
-        for watcher in (self._watcher, self._pause):
-            if watcher is not None:
-                watcher.stop()
-                watcher.close()
+        _close_all(self._watcher, self._pause)
         self._sock.close()
 
     def _ready(self) -> None:
@@ -357,18 +356,15 @@ class Attempt:
             done(error)
 
     def _drop(self) -> None:
-        if self._watcher is not None:
-            self._watcher.stop()
-            self._watcher.close()
-            self._watcher = None
+        _close_all(self._watcher)
+        self._watcher = None
         if self._sock is not None:
             self._sock.close()
             self._sock = None
 
     def _release(self) -> None:
         self._driver.strike(self)
-        self._timer.stop()
-        self._timer.close()
+        _close_all(self._timer)
         self._drop()
 
 
@@ -377,7 +373,7 @@ class SocketStream:
 
     __slots__ = (
         "_closed", "_driver", "_finishing", "_out", "_owner", "_paused", "_reader", "_sock",
-        "_writer", "_writing", "peer", "unsent",
+        "_writer", "peer", "unsent",
     )  # fmt: skip
 
     def __init__(self, driver: SocketDriver, sock: Any, peer: str) -> None:
@@ -387,12 +383,12 @@ class SocketStream:
         self._sock = sock
         self._owner: Receiver
         self._out: deque[memoryview] = deque()
-        # What the system has not taken. Invariant: its bytes are `unsent`.
+        # What the system has not taken. Invariant: its bytes are `unsent`, and while there are
+        # any, the writer waits for the system to take more.
         self._closed = False
         self._paused = False
         self._finishing: Any = None
         # The timer of `finish`.
-        self._writing = False
         self._writer: Any = None
         sock.setblocking(False)
         sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
@@ -416,22 +412,19 @@ class SocketStream:
         """See `iris.mesh.streams.Stream`."""
         if self._closed or not data:
             return
-        sent = 0
-        if not self._out:
-            try:
-                sent = self._sock.send(data)
-            except _LATER:
-                pass
-            except OSError:
-                # The loop finds it, too, and tells the owner; here it might be in the middle of
-                # something. What was written stays unsent.
-                pass
-            if sent == len(data):
-                return
-        self._out.append(memoryview(data)[sent:])
-        self.unsent += len(data) - sent
-        if not self._writing:
-            self._writing = True
+        if self._out:
+            self._out.append(memoryview(data))
+            self.unsent += len(data)
+            return
+        try:
+            sent = self._sock.send(data)
+        except OSError:
+            # If that is more than a full buffer, the loop finds it, too, and tells the owner; here
+            # it might be in the middle of something.
+            sent = 0
+        if sent < len(data):
+            self._out.append(memoryview(data)[sent:])
+            self.unsent = len(data) - sent
             if self._writer is None:
                 self._writer = self._driver.watcher(self._sock.fileno(), True)
             self._writer.start(self._writable)
@@ -474,10 +467,7 @@ class SocketStream:
             return
         self._closed = True
         self._driver.strike(self)
-        for watcher in (self._reader, self._writer, self._finishing):
-            if watcher is not None:
-                watcher.stop()
-                watcher.close()
+        _close_all(self._reader, self._writer, self._finishing)
         self._sock.close()
         self._out.clear()
 
@@ -511,7 +501,6 @@ class SocketStream:
         except OSError as error:
             self._lost(error)
             return
-        self._writing = False
         self._writer.stop()
         if self._finishing is None:
             self._tell(self._owner.drained)
@@ -557,8 +546,16 @@ def _as_os_error(error: Exception) -> OSError:
 
 
 def _text(address: Any) -> str:
-    host, port = address[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    """An address of the system, which for IPv6 has more than host and port."""
+    return str(Address(*address[:2]))
+
+
+def _close_all(*watchers: Any) -> None:
+    """Close watchers and timers; None for one that was never made."""
+    for watcher in watchers:
+        if watcher is not None:
+            watcher.stop()
+            watcher.close()
 
 
 def _nothing(_: float) -> None:
