@@ -118,7 +118,7 @@ class Backpressure:
         self._again_s = 0.0
         # While messages are refused: when to count the next time.
         self._told = Level.CALM
-        # What users know. In the hub only.
+        # What users know. Written in the hub only, and under the lock.
         self._called = False
         # True while the hub is going to look. Set by whoever posts, cleared by the hub, which
         # THEN looks.
@@ -143,14 +143,17 @@ class Backpressure:
             self._look()
 
     def _look(self) -> None:
+        self._count()
+        if self.load.level is not self._told:
+            self._call_hub()
+
+    def _count(self) -> None:
         # What has left first, THEN what was accepted: what happens between the two makes the
         # load look larger than it is, never smaller.
         left = self._left.count()
         accepted, following = self._accepted.read()
         # Never less than nothing: a turn that just ends may be counted twice for a moment.
         self.load.see(max(0, accepted - left), max(0, self.queued_bytes()), following)
-        if self.load.level is not self._told:
-            self._call_hub()
 
     def refuses(self) -> bool:
         """Whether a message is to be refused now: a hard limit was met when last counted, and is
@@ -197,16 +200,17 @@ class Backpressure:
         # Not called first, THEN a look: whoever finds news from now on calls again.
         if self._closing():
             return
-        self.look()
-        load = self.load
-        before, self._told = self._told, load.level
-        if load.level is not Level.CALM and self._timer is None:
+        with self._lock:
+            # In one step with the count: whoever counts next compares with what is told here.
+            self._count()
+            report = self.load.report()
+            before, self._told = self._told, report.level
+        if report.level is not Level.CALM and self._timer is None:
             self._timer = self._carrier.later_aside(RELIEF_LOOK_S, self._timer_fired)
-        if load.level is before:
+        if report.level is before:
             return
-        report = load.report()
         self._log.pressure(report, self.shed.value)
-        if Level.CALM in (before, load.level):
+        if Level.CALM in (before, report.level):
             self._hooks.call(POINT, report)
 
     def _timer_fired(self) -> None:
