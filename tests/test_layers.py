@@ -26,6 +26,7 @@ LAYERS: dict[str, int] = {
     "iris._version": 0,
     "iris.config": 0,
     "iris.errors": 0,
+    "iris.core.messages": 0,
     # 1: what things are; pure
     "iris.core.*": 1,
     "iris.observe.hooks": 1,
