@@ -27,7 +27,8 @@ class Log:
     """The log lines of one runtime. From any thread."""
 
     __slots__ = (
-        "_crashes", "_failed_starts", "_given_up", "_long_turns", "_orphans", "_pressures",
+        "_crashes", "_failed_starts", "_given_up", "_long_turns", "_orphans", "_peers",
+        "_pressures",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -36,6 +37,7 @@ class Log:
         self._given_up = 0
         self._long_turns = 0
         self._orphans = 0
+        self._peers = 0
         self._pressures = 0
 
     def crashed(
@@ -166,6 +168,20 @@ class Log:
                 self._pressures,
                 shed,
             )
+
+    def peer_changed(self, address: str, what: str) -> None:
+        """Another node is down, slow, or back."""
+        self._peers += 1
+        if self._peers <= IN_FULL:
+            _log.warning("node %s %s", address, what)
+        elif self._peers % PER_LINE == 0:
+            _log.warning("%d changes of other nodes so far, the latest of %s", self._peers, address)
+
+    def guest_closed(self, host: str, wrong: str, amount: int) -> None:
+        """A connection from elsewhere was closed; the caller says it once per host and minute."""
+        _log.warning(
+            "a connection from %s was closed: %s (%d such cases so far)", host, wrong, amount
+        )
 
     def swap_refused(self, pid: int, version: int, error: BaseException) -> None:
         """A migration raised, and the actor keeps its old handler."""
