@@ -230,6 +230,8 @@ class Judge:
         down_at = self._asked_at + self._limits.down_after_s
         if self.state is PeerState.SUSPECT:
             return down_at
+        # Counted from the first ping that is owed an answer, not from the last answer: up to a ping
+        # later than in the paper, and never for a ping that we wrote late ourselves.
         # Our own lag is taken off where it lies, by `late`. Where the peer's lies nobody knows, so
         # as much as that is borne anywhere.
         usual_s = self._longest_s + self.lag_s
