@@ -111,9 +111,8 @@ class Judge:
     """
 
     __slots__ = (
-        "_answered_at", "_asked_at", "_gaps", "_heard_at", "_jitter", "_late_at", "_limits",
-        "_longest_s", "_own_lag_s", "_pause_bound_s", "_ping_at", "_pings", "lag_s", "reason",
-        "round_trip_s", "since", "state",
+        "_answered_at", "_asked_at", "_gaps", "_jitter", "_late_at", "_limits", "_longest_s",
+        "_pause_bound_s", "_ping_at", "_pings", "lag_s", "reason", "round_trip_s", "since", "state",
     )  # fmt: skip
 
     def __init__(self, limits: HealthLimits, now: float, jitter: Callable[[], float]) -> None:
@@ -126,14 +125,11 @@ class Judge:
         # Of the state; a new reason alone does not move it.
         self.round_trip_s: Optional[float] = None
         # Of the last ping answered, as it was: it is told with that answer, so it is not smoothed.
-        self.lag_s = 0.0
-        # How late the peer's own loop was, as it said with its last answer.
         self._pings: deque[float] = deque()
         # When those were written that are not answered, at most PINGS_MOST.
         self._late_at = now
         # Until when stalls of our own are accounted for.
-        # The next three are moved on by our own stalls, so a difference to them is without those.
-        self._heard_at = now
+        # The next two are moved on by our own stalls, so a difference to them is without those.
         self._answered_at: Optional[float] = None
         # None until the first answer on a connection.
         self._asked_at: Optional[float] = None
@@ -149,8 +145,9 @@ class Judge:
         self._longest_s = _longest(self._gaps, self._limits.ping_every_s)
         # What a gap may be before it is suspicious, without lag.
         self._answered_at = None
-        self._own_lag_s = self.lag_s = 0.0
-        self._heard_at = self._ping_at = now
+        self.lag_s = 0.0
+        # How late the peer's own loop was, as it said with its last answer.
+        self._ping_at = now
         self._pause_bound_s = min(PAUSE_FIRST_S, self._limits.backoff_most_s)
 
     # -- pings and signs of life -------------------------------------------------------------
@@ -167,7 +164,10 @@ class Judge:
         return now >= self.next_ping
 
     def pinged(self, now: float) -> None:
-        """A ping has been written."""
+        """A ping has been written. One to a peer that is down belongs to an attempt to reach it,
+        and is not judged here."""
+        if self.state is PeerState.DOWN:
+            return
         self._pings.append(now)
         self._ping_at = now + self._limits.ping_every_s
         if self._asked_at is None:
@@ -183,11 +183,10 @@ class Judge:
             now: the time.
             lag_s: how late the peer says its own loop was; 0 where the protocol does not tell.
         """
-        if self.state is PeerState.DOWN or not self._pings:
+        if not self._pings:
             return self.heard(now)
         self.round_trip_s = now - self._pings.popleft()
         self.lag_s = lag_s if lag_s > 0 else 0.0
-        self._own_lag_s /= 2  # What is over is forgotten within a few answers.
         if self._answered_at is not None:
             self._gaps.append(now - self._answered_at)
             self._longest_s = _longest(self._gaps, self._limits.ping_every_s)
@@ -198,7 +197,6 @@ class Judge:
         """Bytes of any kind have come from the peer; returns whether anything has changed."""
         if self.state is PeerState.DOWN:
             return False
-        self._heard_at = now
         self._asked_at = now if self._pings else None
         return self._turn(PeerState.UP, None, now)
 
@@ -219,8 +217,6 @@ class Judge:
         """
         stalled_s = max(0.0, min(stalled_s, now - self._late_at))
         self._late_at = now
-        self._own_lag_s = max(self._own_lag_s, stalled_s)
-        self._heard_at = min(self._heard_at + stalled_s, now)
         if self._answered_at is not None:
             self._answered_at = min(self._answered_at + stalled_s, now)
         if self._asked_at is not None:
@@ -234,10 +230,12 @@ class Judge:
         down_at = self._asked_at + self._limits.down_after_s
         if self.state is PeerState.SUSPECT:
             return down_at
-        # A ping that we wrote late is not a gap of the peer's.
-        quiet_at = max(self._heard_at, self._asked_at - self._limits.ping_every_s)
-        unlikely_at = quiet_at + self._longest_s + max(self.lag_s, self._own_lag_s)
-        return min(unlikely_at, self._asked_at + SUSPECT_SHARE * self._limits.down_after_s)
+        # Counted from the first ping that is owed an answer, not from the last answer: up to a ping
+        # later than in the paper, and never for a ping that we wrote late ourselves.
+        # Our own lag is taken off where it lies, by `late`. Where the peer's lies nobody knows, so
+        # as much as that is borne anywhere.
+        usual_s = self._longest_s + self.lag_s
+        return self._asked_at + min(usual_s, SUSPECT_SHARE * self._limits.down_after_s)
 
     def look(self, now: float) -> bool:
         """Judge the silence; returns whether anything has changed."""
@@ -294,5 +292,4 @@ def _longest(gaps: Collection[float], ping_every_s: float) -> float:
     """The gap that has phi 8, after these."""
     mean_s = sum(gaps) / len(gaps)
     deviation_s = sqrt(sum((gap - mean_s) ** 2 for gap in gaps) / len(gaps))
-    # Answers to a few pings that come all at once must not make the next gap suspicious.
-    return max(mean_s, ping_every_s) + DEVIATIONS * max(deviation_s, DEVIATION_LEAST * ping_every_s)
+    return mean_s + DEVIATIONS * max(deviation_s, DEVIATION_LEAST * ping_every_s)

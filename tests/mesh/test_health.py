@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from heapq import heappop, heappush
 from random import Random
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
 import pytest
 
@@ -35,7 +35,7 @@ def live(
     judge: Judge, reply: Reply, until: float, lag_s: float = 0.0
 ) -> list[tuple[float, PeerState]]:
     """Ping a peer and look after it as it says, up to a time; gives what has changed, and when."""
-    changes = []
+    changes: list[tuple[float, PeerState]] = []
     answers: list[float] = []
     while True:
         answer = answers[0] if answers else math.inf
@@ -164,7 +164,8 @@ def test_the_suspicious_gap_has_phi_8() -> None:
 def test_a_gap_that_was_never_so_long_is_suspicious() -> None:
     changes = live(new_judge(), held([(10.0, 15.0)]), until=60.0)
     assert [state for _, state in changes] == [SUSPECT, UP]
-    assert 11.0 < changes[0][0] < 12.5
+    # 10 is the first ping without an answer, then the usual second and its tolerance.
+    assert changes[0][0] == pytest.approx(10.0 + 1.0 + DEVIATIONS / 4, abs=0.05)
     assert changes[1][0] == 15.0
 
 
@@ -180,13 +181,30 @@ def test_a_suspicion_says_slow_and_since_when() -> None:
 def test_a_peer_with_uneven_answers_is_suspected_later() -> None:
     luck = Random(7)
     smooth, rough = new_judge(), new_judge()
-    live(smooth, after(0.01), until=100.0)
-    live(rough, lambda at: at + luck.choice((0.0, 0.8)), until=100.0)
+    live(smooth, after(0.01), until=99.9)
+    live(rough, lambda at: at + luck.choice((0.0, 0.8)), until=99.9)
     for one in (smooth, rough):
-        one.heard(101.0)
-        one.cut()
-        one.pinged(101.0)
+        one.pinged(100.0)
     assert rough.next_look > smooth.next_look + 0.5
+
+
+def test_answers_that_come_all_at_once_do_not_make_the_next_gap_suspicious() -> None:
+    judge = new_judge()
+    for second in range(3):
+        judge.pinged(float(second))
+    for _ in range(3):
+        judge.answered(2.0)
+    judge.pinged(3.0)
+    assert judge.next_look >= 3.0 + 1.0 + DEVIATIONS / 4
+
+
+def test_only_the_latest_gaps_count() -> None:
+    rough, smooth = new_judge(down_after_s=100.0), new_judge(down_after_s=100.0)
+    live(rough, held([(at, at + 7.5) for at in range(10, 100, 10)]), until=100.5)
+    for one in (rough, smooth):
+        live(one, after(0.0), until=200.5)
+        one.pinged(201.0)
+    assert rough.next_look == smooth.next_look
 
 
 def test_a_saturated_peer_that_tells_its_lag_is_not_even_suspected() -> None:
@@ -294,7 +312,7 @@ def test_bytes_of_any_kind_keep_a_peer_up_that_answers_no_ping() -> None:
 def test_no_more_pings_wait_for_an_answer_than_the_limit() -> None:
     judge = new_judge(ping_every_s=0.01)
     asked: list[float] = []
-    live(judge, asked.append, until=7.0)  # type: ignore[func-returns-value]
+    live(judge, asked.append, until=7.0)
     assert len(asked) == PINGS_MOST
     judge.answered(7.0)
     assert judge.wants_ping(7.0)
@@ -358,9 +376,8 @@ def test_a_stall_adds_to_the_time_and_does_not_begin_it_anew() -> None:
 
 def test_a_stall_from_before_the_silence_counts_for_as_long_as_it_overlaps() -> None:
     judge = new_judge()
-    live(judge, after(0.0), until=10.0)
+    judge.pinged(10.0)
     judge.late(14.0, 14.0)
-    judge.pinged(14.0)
     judge.look(18.0)
     assert judge.next_look == 14.0 + 8.0
 
@@ -374,20 +391,17 @@ def test_a_stall_told_twice_counts_once() -> None:
     assert judge.next_look == 11.0
 
 
-def test_a_gap_with_our_own_stall_in_it_teaches_nothing() -> None:
-    judge, plain = new_judge(), new_judge()
+@pytest.mark.parametrize("known_s", [5.5, 30.0])
+def test_a_gap_with_our_own_stall_in_it_teaches_nothing(known_s: float) -> None:
+    judge, plain = new_judge(down_after_s=100.0), new_judge(down_after_s=100.0)
     live(judge, after(0.0), until=29.5)
-    judge.late(35.5, 5.5)
-    judge.pinged(36.5)
-    judge.answered(36.5)
-    live(plain, after(0.0), until=30.5)
-    for one, now in ((judge, 40.0), (plain, 33.5)):
-        # Lags are forgotten by halves.
-        for _ in range(60):
-            one.pinged(now)
-            one.answered(now)
+    judge.late(34.5, known_s)
+    live(plain, after(0.0), until=29.5)
+    for one, now in ((judge, 35.0), (plain, 30.0)):
         one.pinged(now)
-    assert judge.next_look - 40.0 == pytest.approx(plain.next_look - 33.5, abs=0.3)
+        one.answered(now)
+        one.pinged(now + 1.0)
+    assert judge.next_look - 36.0 == pytest.approx(plain.next_look - 31.0, abs=0.5)
 
 
 # -- down and back ---------------------------------------------------------------------------
@@ -399,7 +413,10 @@ def test_nothing_but_a_new_connection_brings_a_peer_back() -> None:
     judge.look(8.0)
     assert not judge.answered(8.1)
     assert not judge.heard(8.2)
-    assert not judge.look(100.0)
+    judge.pinged(8.3)
+    assert not judge.answered(8.4)
+    judge.pinged(8.5)
+    assert not judge.look(13.0)
     assert judge.state is DOWN
     assert (judge.next_ping, judge.next_look) == (math.inf, math.inf)
     assert judge.returned(9.0)
@@ -413,10 +430,11 @@ def test_a_peer_that_has_returned_is_judged_as_a_new_one() -> None:
     judge.unreachable(100.0, PeerReason.RESET)
     judge.returned(200.0)
     new = new_judge(now=200.0)
-    for one in (judge, new):
-        one.pinged(200.0)
-    assert judge.next_look == new.next_look
     assert judge.lag_s == 0.0
+    for one in (judge, new):
+        live(one, after(0.0), until=203.5)
+        one.pinged(204.0)
+    assert judge.next_look == new.next_look
 
 
 def test_a_return_of_one_that_was_not_down_has_no_effect() -> None:
@@ -506,10 +524,11 @@ def test_gaps_under_the_limit_never_end_a_peer(seed: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["ping_every_s", "down_after_s", "backoff_most_s"])
-def test_limits_are_checked(name: str) -> None:
-    for value in (0, -1.0, math.inf, math.nan, 2e6):
-        with pytest.raises(BadInput, match=name):
-            HealthLimits(**{name: value})
-    for value in ("1", None, True):
-        with pytest.raises(TypeError, match=name):
-            HealthLimits(**{name: value})
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [(0, BadInput), (-1.0, BadInput), (math.inf, BadInput), (math.nan, BadInput), (2e6, BadInput),
+     ("1", TypeError), (None, TypeError), (True, TypeError)],
+)  # fmt: skip
+def test_limits_are_checked(name: str, value: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=name):
+        HealthLimits(**{name: value})
