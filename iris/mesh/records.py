@@ -8,6 +8,7 @@ nothing is missing at the end is not to be seen here: the last frame of a connec
 
 from __future__ import annotations
 
+import sys
 from hashlib import sha256
 from hmac import compare_digest
 from struct import Struct
@@ -29,6 +30,11 @@ HEADER = Struct(">I")
 
 _COUNTED = Struct(">QI")
 """What the tag covers in front of these bytes: the number of the record, and their length."""
+
+_STEP_BYTES = 2047 if sys.implementation.name == "cpython" else RECORD_BYTES_MAX
+"""What is hashed at a time. CPython lets go of the GIL for 2,048 bytes or more, and a thread beside
+a busy one gets it back after 5 ms: 13 MB/s in place of 700, for 10 % more time while all else is
+idle (3.11). PyPy lets go of it for every call."""
 
 _INNER, _OUTER = bytes(b ^ 0x36 for b in range(256)), bytes(b ^ 0x5C for b in range(256))
 
@@ -56,8 +62,10 @@ class _Tags:
     def next(self, piece: bytes) -> bytes:
         """The tag of the next record, with this in it."""
         inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(_COUNTED.pack(self._next, len(piece)))
-        inner.update(piece)
+        update = inner.update
+        update(_COUNTED.pack(self._next, len(piece)))
+        for at in range(0, len(piece), _STEP_BYTES):
+            update(piece[at : at + _STEP_BYTES])
         outer.update(inner.digest())
         self._next += 1
         return outer.digest()[:TAG_BYTES]
