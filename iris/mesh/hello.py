@@ -23,7 +23,7 @@ NONCE_BYTES = 32
 NODE_NAME_BYTES_MAX = 128
 """Of the name of a node in UTF-8: it stands in log lines and in the labels of metrics."""
 
-LISTEN_BYTES_MAX = HOST_CHARS_MAX + len("[]:65535")
+LISTEN_BYTES_MAX = HOST_CHARS_MAX + len(":65535")
 """The longest that an address can be written."""
 
 KEYED = 1

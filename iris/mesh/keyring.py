@@ -115,7 +115,7 @@ def hkdf(secret: bytes, salt: bytes, info: bytes, size: int) -> bytes:
     """
     if not 1 <= size <= 255 * PROOF_BYTES:
         raise BadInput(f"size={size} is out of range; give 1 to {255 * PROOF_BYTES}")
-    extracted = _mac(salt or bytes(PROOF_BYTES), secret)
+    extracted = _mac(salt, secret)  # HMAC makes zeros of no salt, as the RFC wants it.
     made, block = b"", b""
     for number in range(1, -(-size // PROOF_BYTES) + 1):
         block = _mac(extracted, block + info + bytes([number]))

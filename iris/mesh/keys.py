@@ -55,7 +55,7 @@ def load_keyring(source: Source) -> Keyring:
         return _keyring(f"key file {path!r}", _read_file(path))
     name = path[len(ENVIRONMENT) :]
     what = f"variable {name!r}, which is to hold keys,"
-    value = os.environ.get(name) if name and "\0" not in name else None
+    value = os.environ.get(name)
     if value is None:
         raise BadInput(f"{what} is not set; set it, or name a file that `iris keygen` has made")
     if len(value) > KEY_TEXT_BYTES_MAX:
@@ -131,11 +131,7 @@ def _read_file(path: str) -> str:
             f"{what} has over {KEY_TEXT_BYTES_MAX} bytes, the limit; is it a key file? Leave out"
             " old keys"
         )
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        # Not as its cause: the error would show the bytes.
-        raise BadInput(f"{what} is not text; make one with `iris keygen`") from None
+    return content.decode(errors="replace")  # An error of decoding would carry the bytes along.
 
 
 def _check_file(what: str, status: os.stat_result) -> None:

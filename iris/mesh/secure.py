@@ -219,15 +219,14 @@ class _Opening(ABC):
         except StopIteration as end:
             self._steps = None
             secured: Secured = end.value
-            self._received = bytearray()
             return secured._replace(rest=bytes(received))
         except WireError as error:
-            return self._refused(error)
+            # Without its frames, in which everything of this opening would live on.
+            return self._refused(error.with_traceback(None))
         return None
 
     def _refused(self, error: WireError) -> WireError:
         self._steps = None
-        self._received = bytearray()
         self._out = bytearray()
         return error
 

@@ -79,8 +79,9 @@ def test_a_hello_has_these_bytes() -> None:
 
 def test_the_shortest_and_the_longest_are_within_the_limits() -> None:
     assert len(pack_hello(Hello("n", INCARNATION, NONCE))) - 2 == HELLO_BODY_LEAST
-    host = ".".join(["h" * 63] * 3) + "." + "h" * 61
-    longest = Hello("n" * NODE_NAME_BYTES_MAX, INCARNATION, NONCE, (1 << 32) - 1, f"{host}.:65535")
+    listen = ".".join(["h" * 63] * 3) + "." + "h" * 62 + ".:65535"
+    assert len(listen) == LISTEN_BYTES_MAX
+    longest = Hello("n" * NODE_NAME_BYTES_MAX, INCARNATION, NONCE, (1 << 32) - 1, listen)
     packed = pack_hello(longest)
     assert len(packed) <= HELLO_BYTES_MAX
     assert parse_hello(packed[2:]) == longest
@@ -163,6 +164,12 @@ def test_what_is_packed_is_read_again(
 def test_a_hello_that_would_be_refused_is_not_packed(changed: dict[str, Any], said: str) -> None:
     with pytest.raises(BadInput, match=said):
         pack_hello(ALPHA._replace(**changed))
+
+
+def test_a_length_is_checked_before_what_it_counts() -> None:
+    assert fault(body(name=b"\xff" * (NODE_NAME_BYTES_MAX + 1))) == "hello"
+    with pytest.raises(WireError, match=f"address of {LISTEN_BYTES_MAX + 1} bytes is over"):
+        parse_hello(body(listen=b"\xff" * (LISTEN_BYTES_MAX + 1)))
 
 
 def test_any_bytes_are_a_hello_or_a_documented_fault() -> None:

@@ -74,6 +74,7 @@ def test_derived_keys_differ_by_key_salt_and_purpose() -> None:
         ([FIRST, SECOND[:8]], "key 2 has 8 bytes"),
         ([bytes(32)], "key 1 is not random: it has 1 different bytes"),
         ([b"secret" * 6], "key 1 is not random: it has 5 different bytes"),
+        ([bytes(range(14)) + bytes([255]) * 18], "it has 15 different bytes"),
         ([FIRST, SECOND, FIRST], "key 3 was given before"),
         ([bytes(range(n, n + 32)) for n in range(KEYS_MAX + 1)], "17 keys are over the limit"),
     ],

@@ -111,7 +111,8 @@ HEX = FIRST.hex()
         (f"{HEX}\n{HEX}", "key 2 was given before"),
         ("\n".join(bytes(range(n, n + 32)).hex() for n in range(KEYS_MAX + 1)), "17 keys"),
         (HEX + "#" * KEY_TEXT_BYTES_MAX, f"over {KEY_TEXT_BYTES_MAX} bytes"),
-        (b"\xff\xfe" + FIRST, "is not text"),
+        (b"\xff\xfe" + FIRST, "line 1 that is no key"),
+        (f"# caf\xe9\n{HEX}\n".encode("latin-1") + FIRST, "line 3 that is no key"),
     ],
 )
 def test_a_file_without_good_keys_is_refused_and_not_shown(
@@ -123,6 +124,7 @@ def test_a_file_without_good_keys_is_refused_and_not_shown(
     assert said in str(caught.value)
     assert str(path) in str(caught.value)
     assert caught.value.__cause__ is None
+    assert not isinstance(caught.value.__context__, UnicodeError)
     assert not any(form in str(caught.value) for form in (HEX[:12], "AAEC", "\\x03"))
 
 

@@ -506,7 +506,9 @@ def test_a_late_peer_is_let_in_while_nobody_has_looked() -> None:
 
 def test_a_refusal_is_the_end() -> None:
     one = server(OLD)
-    assert isinstance(one.receive_data(b"\x01"), WireError)
+    outcome = one.receive_data(b"\x01")
+    assert isinstance(outcome, WireError)
+    assert outcome.__traceback__ is None
     assert one.receive_data(b"".join(talk(client(OLD), server(OLD)).to_server)) is None
     assert (one.data_to_send(), one.deadline, one.check(9.0), one.closed()) == (b"",) + (None,) * 3
 
