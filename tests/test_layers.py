@@ -33,6 +33,8 @@ LAYERS: dict[str, int] = {
     "iris.mesh": 1,
     "iris.mesh.discovery": 1,
     "iris.mesh.health": 1,
+    "iris.mesh.hello": 1,
+    "iris.mesh.keyring": 1,
     "iris.mesh.protocol": 1,
     "iris.mesh.records": 1,
     "iris.mesh.secure": 1,
