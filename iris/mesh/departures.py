@@ -230,27 +230,28 @@ class Departures:
         """Tell that an actor has ended which the peer monitors: why, and through whom.
 
         Raises:
-            ValueError: `reason` is none of `REASONS`.
+            BadInput: `reason` is none of `REASONS`.
         """
-        place = f.REASONS.index(reason)
+        place = _place(reason)
         return self._tell(f.pack_end(f.DOWN, ref, pid, by, place, self._affordable(text)))
 
     def exit(self, ours: int, theirs: int, by: int, reason: str, text: str = "") -> bool:
         """Tell that an actor has ended which is linked to one of the peer.
 
         Raises:
-            ValueError: `reason` is none of `REASONS`.
+            BadInput: `reason` is none of `REASONS`.
         """
-        place = f.REASONS.index(reason)
+        place = _place(reason)
         return self._tell(f.pack_end(f.EXIT, ours, theirs, by, place, self._affordable(text)))
 
     def _affordable(self, text: str) -> str:
         return "" if self.lanes.control_bytes > CONTROL_BYTES_HIGH else text
 
     def _tell(self, frame: bytes) -> bool:
-        if self._open:
-            self.lanes.add_control(frame)
-        return self._open
+        if not self._open or self.lanes.crowded:
+            return False
+        self.lanes.add_control(frame)
+        return True
 
     # -- what this side wants ----------------------------------------------------------------
 
@@ -350,3 +351,10 @@ def _encoded(name: str) -> bytes:
     if len(encoded) > NAME_BYTES_MAX:
         raise BadInput(f"a name of {len(encoded)} bytes is over the limit of {NAME_BYTES_MAX}")
     return encoded
+
+
+def _place(reason: str) -> int:
+    try:
+        return f.REASONS.index(reason)
+    except ValueError:
+        raise BadInput(f"{reason!r} is no reason of an end: {', '.join(f.REASONS)}") from None

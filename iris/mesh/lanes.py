@@ -45,7 +45,7 @@ class Lanes:
 
     __slots__ = (
         "_behind", "_bulk", "_bytes_most", "_control", "_cut", "_frames_most", "_pushed", "_quick",
-        "control_bytes", "queued_bytes", "replies",
+        "control_bytes", "crowded", "queued_bytes", "replies",
     )  # fmt: skip
 
     def __init__(self, frames_most: int, bytes_most: int) -> None:
@@ -61,6 +61,8 @@ class Lanes:
         self._behind: dict[Pair, int] = {}
         # The place in that count of the last frame for a pair.
         self.control_bytes = 0
+        self.crowded = False
+        # Whether there ever were more control frames than a peer that reads can bring about.
         self.queued_bytes = 0
         # In quick and bulk.
         self.replies = 0
@@ -76,17 +78,12 @@ class Lanes:
         """Frames of users that wait, a partly written one among them."""
         return len(self._quick) + len(self._bulk)
 
-    @property
-    def crowded(self) -> bool:
-        """Whether there are more control frames than a peer that reads can bring about."""
-        return (
-            len(self._control) > CONTROL_FRAMES_MOST or self.control_bytes > CONTROL_BYTES_MOST
-        )
-
     def add_control(self, frame: bytes) -> None:
         """A frame that costs no credit."""
         self._control.append(frame)
         self.control_bytes += len(frame)
+        if len(self._control) > CONTROL_FRAMES_MOST or self.control_bytes > CONTROL_BYTES_MOST:
+            self.crowded = True
 
     def has_room(self, count: int, size: int) -> bool:
         """Whether so many frames of users, of so many bytes together, can wait as well."""
