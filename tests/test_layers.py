@@ -67,7 +67,10 @@ LAYERS: dict[str, int] = {
     "iris.run.*": 2,
     # 3: what reaches out of the process, and what looks on
     "iris.screen": 3,
+    "iris.mesh.backlog": 3,
+    "iris.mesh.channel": 3,
     "iris.mesh.keys": 3,
+    "iris.mesh.line": 3,
     "iris.mesh.link": 3,
     "iris.mesh.node": 3,
     "iris.mesh.outbox": 3,
@@ -75,6 +78,7 @@ LAYERS: dict[str, int] = {
     "iris.mesh.proxy": 3,
     "iris.mesh.questions": 3,
     "iris.mesh.server": 3,
+    "iris.mesh.visit": 3,
     "iris.jit.shim": 3,
     "iris.jit.stub": 3,
     "iris.jit.call": 3,
