@@ -39,7 +39,6 @@ class Owner(Protocol):
     @property
     def address(self) -> Address: ...
     def unreachable(self, error: Exception) -> None: ...
-    def heard(self) -> None: ...
 
 
 class Outbox:
@@ -204,7 +203,6 @@ class Outbox:
             return None
         self._stream = outcome
         self._head = bytes([VERSION_1])
-        self._owner.heard()
         self._driver.post(self._run)
         return self
 

@@ -158,7 +158,7 @@ class Peer:
     # -- what happens to it ----------------------------------------------------------------
 
     def heard(self) -> None:
-        """Bytes have come, or a connection was made."""
+        """It has answered something."""
         if self._judge.heard(self._driver.now()):
             self._changed()
 
