@@ -16,7 +16,7 @@ from typing import Any, Callable, Optional, Protocol, Union
 from iris.core.tally import Counter
 from iris.mesh.proxy import Jam, Proxy, weight
 from iris.mesh.streams import Driver, Receiver, Stream
-from iris.mesh.wire import VERSION_1, Address
+from iris.mesh.wire import USER_HEADER, VERSION_1, Address
 
 CHUNK_BYTES = 64 * 1024
 """Written at once: larger chunks were measured to gain nothing, and wait longer in the system."""
@@ -86,6 +86,9 @@ class Outbox:
 
     def signal(self, proxy: Proxy) -> None:
         """See `iris.mesh.proxy.Outbox`."""
+        if proxy.cell.special:
+            # A stop waits neither for a connection nor for a network that takes nothing.
+            self._driver.post(proxy.look)
         self._ready.append(proxy)
         self._driver.post(self._run)
 
@@ -112,7 +115,11 @@ class Outbox:
 
     def run(self) -> None:
         """Write what can be written now."""
-        if not (self._ready or self._frames):
+        ready = self._ready
+        while ready and ready[0].is_over:
+            ready.popleft()
+        if not (ready or self._frames):
+            self._unblock()
             return
         stream = self._stream
         if stream is None:
@@ -124,18 +131,21 @@ class Outbox:
     def _write(self, stream: Stream) -> None:
         for _ in range(CHUNKS_AT_ONCE):
             if not (self._frames or self._gather()):
-                self._unblock()
-                return
+                break
             stream.write(self._head + b"".join(self._frames))
             if stream.unsent:
                 self._block()
                 return
             self._sent(len(self._frames))
-        if self._ready:
-            if sum(len(proxy.cell.user) for proxy in self._ready) > WAITING_MOST // 2:
-                # Senders are faster than this.
-                self._block()
-            self._driver.post(self._run)
+        # Copied in one step: others append meanwhile.
+        ready = list(self._ready)
+        if not ready:
+            self._unblock()
+            return
+        if sum(len(proxy.cell.user) for proxy in ready) > WAITING_MOST // 2:
+            # Senders are faster than this.
+            self._block()
+        self._driver.post(self._run)
 
     def _gather(self) -> bool:
         """Fill a chunk from the lanes of the proxies in turn; False when there is nothing."""
@@ -149,7 +159,8 @@ class Outbox:
             taken = proxy.take(frames, CHUNK_BYTES - size)
             size += taken
             if self._jam is not None:
-                self._jam.taken(len(frames) - before, taken)
+                amount = len(frames) - before
+                self._jam.taken(amount, taken - amount * USER_HEADER.size)
             if proxy.has_more():
                 ready.append(proxy)
         return bool(frames)

@@ -97,6 +97,10 @@ class Proxy:
 
     # -- its owner -------------------------------------------------------------------------
 
+    def look(self) -> None:
+        """End now if it was stopped, whether or not its messages can be taken."""
+        self._ends()
+
     def take(self, frames: list[bytes], room: int) -> int:
         """Take messages out of the lane, at least one if there is any, up to about `room` bytes.
 

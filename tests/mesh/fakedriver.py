@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections import deque
 from typing import Any, Callable, Optional, Union
+from unittest import mock
 
+from iris.assembly import assemble
 from iris.mesh.streams import Accepted, Connected, Receiver, Resolved
+from iris.testing import sim
 
 
 class FakeTimer:
@@ -189,3 +192,54 @@ class FakeDriver:
 
     def stop(self, timeout_s: float) -> None:
         self._calls.clear()
+
+
+class World:
+    """A simulated runtime in a network of this kind, which has to do with one other node."""
+
+    address = "node:7"
+
+    def __init__(self, **options: Any) -> None:
+        self.driver = FakeDriver()
+
+        def with_driver(*parts: Any) -> Any:
+            return assemble(*parts, make_driver=lambda _: self.driver)
+
+        # The simulation has no argument for it, because its own network is to come.
+        with mock.patch.object(sim, "assemble", with_driver):
+            self.rt = sim.SimRuntime(**options)
+
+    def settle(self) -> None:
+        """Let both threads come to rest, without letting time pass."""
+        while self.driver.run() + self.driver.advance(0.0) + self.rt.run_until_idle():
+            pass
+
+    def sleep(self, duration_s: float) -> None:
+        """Let time pass in both."""
+        self.driver.advance(duration_s)
+        self.settle()
+
+    def proxy(self, pid: int = 5) -> int:
+        """A proxy of an actor of the other node."""
+        return self.rt.monitor_remote(self.address, pid)
+
+    def connect(self, room: Optional[int] = None) -> FakeStream:
+        """Make the connection that is wanted; the system takes `room` bytes, None for any."""
+        stream = self.driver.attempt.succeed(room)
+        self.settle()
+        return stream
+
+    @property
+    def state(self) -> str:
+        [info] = self.rt.nodes()
+        return str(info.state)
+
+    def check_fates(self) -> dict[str, int]:
+        """The sum of all fates is what was accepted; gives them."""
+        stats = self.rt.stats()
+        owned = (
+            "handled", "failed", "dropped_old", "expired", "quarantined", "forwarded", "lost",
+            "queued", "running",
+        )  # fmt: skip
+        assert stats["accepted"] == sum(stats[one] for one in owned), stats
+        return stats
