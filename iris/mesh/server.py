@@ -8,6 +8,7 @@ they have been handled, so that the network slows its sender.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from typing import Any, Callable, Optional, Protocol
 
 from iris.core.cell import ActorCell, control_of
@@ -156,7 +157,8 @@ class Guest:
     """One connection from elsewhere, that speaks version 1."""
 
     __slots__ = (
-        "_ahead", "_due", "_fences", "_full", "_guests", "_receivers", "_server", "held", "stream",
+        "_ahead", "_due", "_fences", "_full", "_guests", "_receivers", "_server", "_unread_until",
+        "held", "stream",
     )  # fmt: skip
 
     def __init__(self, guests: Guests, stream: Stream) -> None:
@@ -175,6 +177,8 @@ class Guest:
         # Whether the next are to be put when those are.
         self._full = False
         # Whether its answers are left unread.
+        self._unread_until = -inf
+        # When it was last seen that we do not read.
 
     def received(self, data: bytes) -> None:
         """See `iris.mesh.streams.Receiver`."""
@@ -217,7 +221,11 @@ class Guest:
         self._guests.left(self)
 
     def check(self, now: float) -> None:
-        """Close it if it has taken too long."""
+        """Close it if it has taken too long, unless it is we who do not read."""
+        if self._full or self._due:
+            self._unread_until = now
+        if now < self._unread_until + self._guests.limits.progress_s:
+            return
         error = self._server.check(now)
         if error is not None:
             self._guests.dismiss(self, str(error))

@@ -120,12 +120,34 @@ class FakeAttempt:
         return done(outcome)
 
 
+class FakeDoor:
+    """A listening socket."""
+
+    def __init__(self, driver: FakeDriver, host: str, port: int, accepted: Accepted) -> None:
+        self.host = host
+        self.port = port
+        self.closed = False
+        self._driver = driver
+        self._accepted = accepted
+
+    def close(self) -> None:
+        self.closed = True
+
+    def let_in(self, peer: str = "127.0.0.1:9") -> FakeStream:
+        """Somebody connects."""
+        assert not self.closed
+        stream = FakeStream(self._driver, peer)
+        stream.owner = self._accepted(stream)
+        return stream
+
+
 class FakeDriver:
     """See the module. What a call raises reaches the test."""
 
     def __init__(self) -> None:
         self.attempts: list[FakeAttempt] = []
         # All that were ever begun.
+        self.doors: list[FakeDoor] = []
         self._now = 1000.0
         self._calls: deque[Callable[[], Any]] = deque()
         self._timers: list[FakeTimer] = []
@@ -184,8 +206,9 @@ class FakeDriver:
         self.attempts.append(FakeAttempt(self, (host, port), done))
         return self.attempts[-1]
 
-    def listen(self, host: str, port: int, accepted: Accepted) -> Any:
-        raise NotImplementedError
+    def listen(self, host: str, port: int, accepted: Accepted) -> FakeDoor:
+        self.doors.append(FakeDoor(self, host, port or 40_000 + len(self.doors), accepted))
+        return self.doors[-1]
 
     def look_up(self, host: str, done: Resolved) -> None:
         raise NotImplementedError
