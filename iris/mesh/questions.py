@@ -83,8 +83,8 @@ class Questions:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is asked now."""
-        return not self._waiting and not (self._client and self._client.outstanding)
+        """Whether nobody waits for an answer; what may wait for ever is nobody's question."""
+        return all(one.ends_at is None for one in self._asked())
 
     def ask(self, question: Question) -> None:
         """Ask it; its `settle` is called once, not within this call."""
