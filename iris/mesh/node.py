@@ -34,7 +34,7 @@ from iris.mesh.streams import Driver, Listening
 from iris.mesh.wire import Address, WireLimits, parse_address
 from iris.run.asking import opened
 from iris.run.context import current_pid
-from iris.run.delivery import Delivery, check_pid, owned
+from iris.run.delivery import Delivery, check_pid, only_bytes, owned
 from iris.run.lifecycle import Lifecycle
 from iris.run.log import Log
 from iris.run.native import new_rlock
@@ -85,6 +85,7 @@ class Node:
         self._registry = registry
         self._fates = fates
         self._log = log
+        self._post = post
         self._luck = luck
         self._check_open = check_open
         self._wire = WireLimits(
@@ -150,15 +151,16 @@ class Node:
     def send(self, addr: str, pid: int, data: Any) -> bool:
         """Send to an actor at another node, by the pid of its proxy or its own there."""
         address = parse_address(addr)
-        proxy_pid = self._proxy_for(address, check_pid(pid))
+        check_pid(pid)
         data = owned(data)
-        if isinstance(data, bytes) and len(data) > self._limits.payload_bytes:
+        only_bytes(data)
+        if len(data) > self._limits.payload_bytes:
             raise BadInput(
                 f"payload of {len(data)} bytes is over payload_bytes={self._limits.payload_bytes};"
                 " send less at a time, or raise it on both nodes with"
                 " Runtime(mesh=iris.MeshLimits(payload_bytes=...))"
             )
-        return self._delivery.send(proxy_pid, data)
+        return self._delivery.send(self._proxy_for(address, pid), data)
 
     def monitor(self, addr: str, pid: int) -> int:
         """Watch the node of an actor elsewhere; returns the pid of its proxy."""
@@ -207,7 +209,10 @@ class Node:
         with self._table.lock:
             boxes = [peer.outbox for peer in self._peers.values()]
             cells = [proxy.cell for box in boxes for proxy in box.proxies.values()]
-        return not any(cell.size() for cell in cells) and not any(box.underway for box in boxes)
+        # A proxy is ready until all that was taken out of its lane lies in the outbox.
+        if any(cell.ready or cell.size() for cell in cells):
+            return False
+        return not any(box.underway for box in boxes)
 
     def underway(self) -> int:
         """Messages that proxies have taken and the network has not."""
@@ -233,7 +238,7 @@ class Node:
         """The driver, made now if there was none."""
         self._check_open()
         driver = self._driver
-        if driver is None:
+        if driver is None or self._stopped:
             with self._lock:
                 if self._stopped:
                     raise RuntimeClosed("the runtime has shut down; make a new one")
@@ -241,14 +246,18 @@ class Node:
         return driver
 
     def _begin(self) -> Driver:
-        driver = self._make_driver(self._lifecycle.report)
+        # Hooks and handlers of the log are code of users, which may be slow, so they are called
+        # in the hub of the actors.
+        report, log = self._lifecycle.report, self._log
+        driver = self._make_driver(lambda error: self._post(lambda: report(error)))
         self._guests = Guests(
             driver, self._wire, self._limits.guests_max, self._table, self._delivery, self._find,
-            self._log.guest_closed,
+            lambda *said: self._post(lambda: log.guest_closed(*said)),
         )  # fmt: skip
         self._shared = Shared(
             driver, self._wire, self._health, self._limits.io_timeout_s, self._luck,
-            self._delivery.system, self._log.peer_changed, self._forget,
+            self._delivery.system, lambda *said: self._post(lambda: log.peer_changed(*said)),
+            self._forget,
         )  # fmt: skip
         self._driver = driver
         return driver

@@ -10,7 +10,7 @@ from iris.core.links import book_of, loosen
 from iris.core.table import Table
 from iris.core.timers import Timer, Timers
 from iris.errors import BadInput
-from iris.run.delivery import Delivery, check_pid, owned
+from iris.run.delivery import Delivery, check_pid, only_bytes, owned
 
 Millis = Union[int, float]
 DELAY_MS_MAX = 1e15
@@ -70,6 +70,9 @@ class Timing:
     def _add(self, pid: int, delay_s: float, interval_s: Optional[float], data: Any) -> int:
         check_pid(pid)
         data = owned(data)
+        receiver = self._table.get(pid)
+        if receiver is not None and receiver.spec.bytes_only:
+            only_bytes(data)
         with self._table.lock:
             before = self._timers.next
             timer_id = self._timers.add(self._clock() + delay_s, interval_s, pid, data)
