@@ -94,13 +94,13 @@ class SessionDialect:
         packed, payload = self._codec.encode(data)
         return Packed(payload) if packed else payload
 
-    def encode_question(self, data: Any) -> bytes:
+    def encode_question(self, pid: int, data: Any) -> bytes:
         """The same, and not too large."""
         payload = self.encode(data)
         if len(payload) > self.payload_bytes:
             raise BadInput(
-                f"a question of {len(payload)} bytes is over payload_bytes={self.payload_bytes};"
-                " send less at a time"
+                f"the question for actor {pid} has {len(payload)} bytes, over"
+                f" payload_bytes={self.payload_bytes}; send less at a time"
             )
         return payload
 

@@ -259,8 +259,10 @@ class Node:
         with self._table.lock:
             peers = list(self._peers.values())
             cells = [proxy.cell for peer in peers for proxy in peer.backlog.proxies.values()]
-        underway = any(peer.outbox.underway for peer in peers)
-        return not underway and not any(cell.size() for cell in cells)
+        # A proxy is ready until all that was taken out of its lane lies in the outbox.
+        if any(cell.ready or cell.size() for cell in cells):
+            return False
+        return not any(peer.outbox.underway for peer in peers)
 
     def underway(self) -> int:
         """Messages that proxies have taken and the network has not."""
@@ -286,7 +288,7 @@ class Node:
         """The driver, made now if there was none."""
         self._check_open()
         driver = self._driver
-        if driver is None:
+        if driver is None or self._stopped:
             with self._lock:
                 if self._stopped:
                     raise RuntimeClosed("the runtime has shut down; make a new one")
@@ -294,10 +296,13 @@ class Node:
         return driver
 
     def _begin(self) -> Driver:
-        driver = self._make_driver(self._lifecycle.report)
+        # Hooks and handlers of the log are code of users, which may be slow, so they are called
+        # in the hub of the actors.
+        report, log = self._lifecycle.report, self._log
+        driver = self._make_driver(lambda error: self._post(lambda: report(error)))
         self._guests = Guests(
             driver, self._wire, self._limits.guests_max, self._delivery, self._find,
-            self._speaker, self._log.guest_closed,
+            self._speaker, lambda *said: self._post(lambda: log.guest_closed(*said)),
         )  # fmt: skip
         self._hosting = Hosting(
             driver, self._table, self._delivery, self._lifecycle, self._monitors, self._asking,
@@ -312,7 +317,8 @@ class Node:
             )
         self._shared = Shared(
             driver, self._wire, self._health, self._limits.io_timeout_s, self._luck,
-            self._delivery.system, self._log.peer_changed, self._forget,
+            self._delivery.system, lambda *said: self._post(lambda: log.peer_changed(*said)),
+            self._forget,
         )  # fmt: skip
         self._driver = driver
         return driver

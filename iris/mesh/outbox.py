@@ -50,10 +50,10 @@ class PlainDialect:
             )
         return data
 
-    def encode_question(self, data: Any) -> bytes:  # noqa: ARG002  # The protocol.
+    def encode_question(self, pid: int, data: Any) -> bytes:  # noqa: ARG002  # The protocol.
         """Refuse it."""
         raise ActorError(
-            "this actor stands for one on another node, and version 1 of the protocol has no"
+            f"actor {pid} stands for one on another node, and version 1 of the protocol has no"
             " questions; give both nodes a cluster_key, or send a message that says whom to answer"
         )
 
@@ -134,17 +134,19 @@ class Outbox:
         backlog = self.backlog
         for _ in range(CHUNKS_AT_ONCE):
             if not (self._frames or self._gather()):
-                backlog.unblock()
-                return
+                break
             stream.write(self._head + b"".join(self._frames))
             if stream.unsent:
                 backlog.block()
                 return
             self._sent(len(self._frames))
-        if backlog.ready:
-            if backlog.is_crowded():
-                backlog.block()
-            self._driver.post(self.run)
+        if not backlog.ready:
+            backlog.unblock()
+            return
+        if backlog.is_crowded():
+            # Senders are faster than this.
+            backlog.block()
+        self._driver.post(self.run)
 
     def _gather(self) -> bool:
         """Fill a chunk from the lanes of the proxies in turn; False when there is nothing."""

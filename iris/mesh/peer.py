@@ -193,7 +193,7 @@ class Peer:
     # -- what happens to it ----------------------------------------------------------------
 
     def heard(self) -> None:
-        """Bytes have come, or a connection was made."""
+        """It has answered something."""
         if self._judge.heard(self._driver.now()):
             self._changed()
 
@@ -206,7 +206,10 @@ class Peer:
         self._down(error, changed)
 
     def _fail(self, error: Exception) -> None:
-        self._judge.cut()
+        judge = self._judge
+        judge.cut()
+        if judge.state is PeerState.DOWN:
+            self._retry_at = self._driver.now() + judge.pause_s()
         for question in self._questions.drop():
             question.settle(error)
         self._plan()
@@ -316,7 +319,10 @@ class Peer:
                 self._ping(now)
             elif now >= self._retry_at:
                 self._retry_at = inf
-                self._questions.ask(Question(None, self._ponged_when_down, None))
+                ends_at = now + self._shared.io_timeout_s
+                self._questions.ask(Question(None, self._ponged_when_down, ends_at))
+            # It had no descriptor when it wanted to connect, perhaps.
+            self.outbox.run()
         elif now >= self._needless_since + FORGET_AFTER_S and self._questions.is_idle:
             self.close()
             self._shared.forget(self)
@@ -342,6 +348,9 @@ class Peer:
     def _ponged_when_down(self, outcome: Union[int, Exception]) -> None:
         if not isinstance(outcome, Exception):
             self._back()
+        elif self._retry_at == inf:
+            # No answer in time, or none that can be understood. Else this comes of `_down`.
+            self.unreachable(outcome)
 
     def close(self) -> None:
         """Close its connections; what waits is lost. The node stops, or forgets it."""

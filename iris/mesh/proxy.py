@@ -30,8 +30,8 @@ from iris.run.delivery import owned
 from iris.run.lifecycle import Lifecycle
 from iris.run.undelivered import Undelivered
 
-ITEM_BYTES = 21
-"""What a message counts for besides its payload: about what its frame has."""
+ITEM_BYTES = 13
+"""What a message counts for besides its payload: the header of its frame, by version 1."""
 
 KILL_S = 1.0
 """What the thread of the mesh needs at most to come round to a proxy that is to end."""
@@ -55,8 +55,8 @@ class Dialect(Protocol):
     def encode(self, data: Any) -> bytes:
         """What a message that is not bytes goes as; TypeError or BadInput where it cannot."""
 
-    def encode_question(self, data: Any) -> bytes:
-        """The same for a question; ActorError where the peer takes none."""
+    def encode_question(self, pid: int, data: Any) -> bytes:
+        """The same for a question to this proxy; ActorError where the peer takes none."""
 
     def linked(self, proxy: Proxy, other: ActorCell) -> None:
         """An actor here was linked to one there."""
@@ -142,7 +142,7 @@ class Proxy:
 
     def encode_question(self, data: Any) -> bytes:
         """See `iris.core.cell.RemoteRunner`."""
-        return self._dialect.encode_question(data)
+        return self._dialect.encode_question(self.cell.pid, data)
 
     def linked(self, other: ActorCell) -> None:
         """See `iris.core.cell.RemoteRunner`."""
