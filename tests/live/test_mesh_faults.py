@@ -214,9 +214,17 @@ def test_a_killed_process_is_down_within_three_seconds(
     assert again.wait_for_line() == "back"
 
 
+@pytest.fixture
+def strict() -> Iterator[Node]:
+    """A node that gives others up sooner than by default: the same rule, less waiting."""
+    with Node(mesh=iris.MeshLimits(down_after_s=3.0)) as one:
+        yield one
+
+
 def test_a_frozen_process_is_suspect_then_down_and_may_come_back(
-    here: Node, script: Callable[..., Any], until: Until
+    strict: Node, script: Callable[..., Any], until: Until
 ) -> None:
+    here = strict
     other = script(NODE)
     address = other.wait_for_line()
     watcher = Watcher(here.rt)
@@ -230,7 +238,8 @@ def test_a_frozen_process_is_suspect_then_down_and_may_come_back(
         until(lambda: state_of(here.rt, address) == "suspect", 30.0)
         assert here.rt.is_alive(proxy)
         until(lambda: watcher.of("DOWN") and watcher.of("NODE_DOWN"), 30.0)
-        assert 5.0 < time.monotonic() - start_s < 10.0
+        # A ping a second, and a second for a busy machine.
+        assert 2.0 < time.monotonic() - start_s < 5.0
         assert not here.rt.is_alive(proxy)
     finally:
         os.kill(other.process.pid, signal.SIGCONT)
