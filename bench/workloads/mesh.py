@@ -48,7 +48,7 @@ def oneway(n: int, repeats: int, actors: int, size: int, from_actor: bool) -> li
     """Send n messages of a size over a number of actors, again and again between two processes."""
     payload = b"m" * size
     figures: list[Figures] = []
-    with iris.Runtime() as rt, Second("bench.workloads.far") as far:
+    with Second("bench.workloads.far") as far, iris.Runtime() as rt:
         address = f"127.0.0.1:{far.greeting}"
         for index in range(repeats):
             far.ask("count", actors, n, f"count{index}")
@@ -107,7 +107,7 @@ class Trips:
 
 def trip(n: int, repeats: int) -> list[Figures]:
     """Round trips while nothing else is sent."""
-    with iris.Runtime() as rt, Second("bench.workloads.far") as far:
+    with Second("bench.workloads.far") as far, iris.Runtime() as rt:
         trips = Trips(rt, far)
         return [trips.make(n) for _ in range(repeats)]
 
@@ -115,7 +115,7 @@ def trip(n: int, repeats: int) -> list[Figures]:
 def trip_flood(n: int, repeats: int) -> list[Figures]:
     """Round trips while another thread sends as much as the link takes."""
     figures: list[Figures] = []
-    with iris.Runtime() as rt, Second("bench.workloads.far") as far:
+    with Second("bench.workloads.far") as far, iris.Runtime() as rt:
         trips = Trips(rt, far)
         far.ask("sink", "sink")
         sink = rt.resolve_remote(f"127.0.0.1:{far.greeting}", "sink")
@@ -141,7 +141,7 @@ def trip_flood(n: int, repeats: int) -> list[Figures]:
 
 def rss_peer(n: int) -> Figures:
     """Bytes for each of n peers that are watched and have nothing to say, and their work."""
-    with iris.Runtime() as rt, Second("bench.workloads.far") as far:
+    with Second("bench.workloads.far") as far, iris.Runtime() as rt:
         far.ask("sink", "sink")
         rt.resolve_remote(f"127.0.0.1:{far.greeting}", "sink")
         before, before_far = rss_bytes(), int(far.ask("rss"))
