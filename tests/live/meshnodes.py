@@ -54,6 +54,17 @@ def connect(address: str) -> Any:
     return sock
 
 
+def take(sock: Any, size: int) -> bytes:
+    """So many bytes; fewer when the other side has closed."""
+    data = b""
+    while len(data) < size:
+        more = sock.recv(size - len(data))
+        if not more:
+            break
+        data += more
+    return data
+
+
 def is_closed(sock: Any) -> bool:
     """Wait for the end of a connection; whatever comes before is thrown away."""
     try:
@@ -111,7 +122,9 @@ class FakeServer(AbstractContextManager["FakeServer"]):
             for sock in self._open:
                 with suppress(OSError):
                     sock.shutdown(_socket.SHUT_RDWR)
-        connect(self.address).close()  # Ends the `accept`.
+        with suppress(ConnectionError):
+            # Ends the `accept`, unless somebody else has just done so.
+            connect(self.address).close()
 
     def _accept(self) -> None:
         while True:
