@@ -299,11 +299,13 @@ class PlainSpeaker:
         self._full = False
         self._read_on()
 
-    def lost(self, error: Optional[Exception]) -> None:
+    def lost(self, error: Optional[Exception]) -> None:  # noqa: ARG002  # The protocol.
         """Nothing is owed to it."""
+        self.close()
 
     def close(self) -> None:
-        """Nor then."""
+        """What has come of a frame that is not whole goes at once, and not with the guest."""
+        self._server.close()
 
     def check(self, now: float) -> Optional[WireError]:
         """Whether it has taken too long, unless it is we who do not read."""
