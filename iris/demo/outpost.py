@@ -38,6 +38,9 @@ class Outpost:
         rt: the first node.
         collector: gets results and news.
         kill_after: the row after which the process is killed.
+
+    Raises:
+        NotStarted: this node cannot listen, so that no other could send to it.
     """
 
     def __init__(self, rt: iris.Runtime, collector: int, kill_after: int) -> None:
@@ -50,7 +53,10 @@ class Outpost:
         self.dispatcher = rt.spawn(self._dispatcher.take)
         # To which the symbols send their jobs.
         self._results = Results(rt, self.dispatcher)
-        self._process = Process(rt.listen("127.0.0.1:0"))
+        try:
+            self._process = Process(rt.listen("127.0.0.1:0"))
+        except OSError as error:
+            raise NotStarted(f"this one {error}") from error
         self._keeper = Keeper(rt, self._process, self._tell)
 
     def open(self) -> None:

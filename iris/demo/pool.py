@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import iris
 from iris.demo.jobs import pack_summary
 from iris.demo.stages import WORKERS, worker
+from iris.errors import BadInput
 
 RESULTS = "results"
 """The name under which the first node has the actor that takes the answers."""
@@ -39,7 +40,11 @@ def main(argv: Sequence[str]) -> int:
     # That the other node goes is how this one ends, and no news.
     logging.getLogger("iris").setLevel(logging.ERROR)
     with iris.Runtime() as rt:
-        results = rt.resolve_remote(argv[0], RESULTS)
+        try:
+            results = rt.resolve_remote(argv[0], RESULTS)
+        except (iris.NodeUnreachable, BadInput) as error:
+            print(f"iris.demo.pool: {error}", file=sys.stderr)
+            return 1
         if results is None:
             print(f"iris.demo.pool: nobody at {argv[0]} is named {RESULTS}", file=sys.stderr)
             return 1

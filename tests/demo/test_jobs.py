@@ -63,9 +63,8 @@ def test_however_much_is_lost_and_doubled_each_job_counts_once_in_the_end(seed: 
         on_the_way.append(number)
     while jobs.open:
         for number in on_the_way:
-            for _ in range(luck.choice((0, 1, 1, 2))):
-                if jobs.answer(number):
-                    counted.append(number)
+            times = luck.choice((0, 1, 1, 2))
+            counted.extend(number for _ in range(times) if jobs.answer(number))
         on_the_way = [int(data) for worker in "ab" for data in jobs.again(worker)]
     assert sorted(counted) == list(range(100))
     assert jobs.taken == jobs.answered == 100
