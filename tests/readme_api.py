@@ -141,7 +141,8 @@ def table() -> str:
     """The whole section, as Markdown."""
     iris = importlib.import_module("iris")
     errors = importlib.import_module("iris.errors")
-    sim = importlib.import_module("iris.testing").SimRuntime
+    testing = importlib.import_module("iris.testing")
+    sim, net = testing.SimRuntime, testing.SimNetwork
     rt = iris.Runtime
     _check_complete(iris)
     parts = [_section("Making a runtime", [_row(rt, "iris.Runtime")])]
@@ -167,6 +168,10 @@ def table() -> str:
             "A simulated runtime, `iris.testing.SimRuntime`: all calls of `Runtime` but `ask_async`"
             " and `send_async`, and these",
             [_row(sim, "SimRuntime"), *_members(sim, "rt", but=rt)],
+        ),
+        _section(
+            "A simulated network, `iris.testing.SimNetwork`",
+            [_row(net, "SimNetwork"), *_members(net, "network")],
         ),
         _section(
             "The lower-level names, `iris.PyRuntime` and `Runtime._inner`: other calls as above",

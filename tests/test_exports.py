@@ -69,6 +69,7 @@ PUBLIC: dict[str, list[str]] = {
         "WouldDeadlock",
     ],
     "iris.testing": [
+        "SimNetwork",
         "SimRuntime",
     ],
 }

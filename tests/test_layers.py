@@ -59,6 +59,7 @@ LAYERS: dict[str, int] = {
     "iris.mesh.peer": 3,
     "iris.mesh.proxy": 3,
     "iris.mesh.server": 3,
+    "iris.mesh.system": 3,
     "iris.jit.shim": 3,
     "iris.jit.stub": 3,
     "iris.jit.call": 3,
@@ -100,7 +101,7 @@ EFFECTS = ("iris.run.*", "iris.mesh.link", "iris.interop.*", "iris.jit.shim")
 # What may be imported in a few places only, and where.
 RESERVED: dict[str, tuple[str, ...]] = {
     "socket": ("iris.mesh.link",),
-    "_socket": ("iris.mesh.link",),
+    "_socket": ("iris.mesh.link", "iris.mesh.system"),
     "gevent": EFFECTS,
     "greenlet": EFFECTS,
     "threading": EFFECTS,

@@ -1,0 +1,416 @@
+"""The sockets of a simulated network: bytes in memory that travel in virtual time.
+
+They behave as those of Linux do and have the methods that `iris.mesh.link` calls; the streams on
+top are the real ones. A connection is two wires, one each way, on which everything arrives in
+order. What a program has written and nobody has read yet is bounded; whoever reads sends credit
+back. The kernel of a host runs also while its programs are frozen.
+"""
+
+from __future__ import annotations
+
+import enum
+import errno
+from collections import deque
+from typing import Any, Optional, Protocol
+
+from iris.run.simworld import Call
+from iris.testing.simpaths import Paths
+
+BACKLOG_MOST = 1024
+"""Connections that wait to be accepted; whoever comes then has to knock again."""
+
+KNOCKS_MOST = 6
+"""How often a connection is tried again, after 1, 2, 4 ... seconds: the default of Linux."""
+
+PIECES_MOST = 3
+"""Into how many a single write is cut. What is read is cut again."""
+
+ANYWHERE = "0.0.0.0"
+
+
+class Kind(enum.Enum):
+    """What travels on a wire."""
+
+    OPEN = "open"
+    """The answer to whoever connects."""
+    DATA = "data"
+    CREDIT = "credit"
+    """So many bytes were read, so many more may come."""
+    END = "end"
+    """There will be no more bytes this way."""
+    RESET = "reset"
+
+
+class Machine(Protocol):
+    """The host of a socket."""
+
+    name: str
+    ip: str
+    paths: Paths
+    sockets: dict[int, SimSocket]
+    """By descriptor, those of all its programs."""
+    doors: dict[tuple[str, int], SimSocket]
+
+    def new_port(self) -> int:
+        """One that nobody has."""
+
+    def new_descriptor(self) -> int:
+        """A number that no socket had before."""
+
+    def reach(self, ip: str) -> Optional[Machine]:
+        """The host that has the address, seen from here."""
+
+    def door(self, ip: str, port: int) -> Optional[SimSocket]:
+        """Who listens there."""
+
+
+class Watched(Protocol):
+    """Who waits for a socket to be ready."""
+
+    def look(self) -> None:
+        """It may have become so, or not be it any more."""
+
+
+class Wire:
+    """One way of a connection."""
+
+    def __init__(self, source: SimSocket, target: SimSocket) -> None:
+        self._paths = source.machine.paths
+        self._way = (source.machine.name, target.machine.name)
+        self._target = target
+        self._items: deque[tuple[float, Kind, Any]] = deque()
+        # With the times at which they arrive, which never go down.
+        self._armed = False
+        # Invariant: True while a call is to come, or while a partition holds the wire.
+
+    def send(self, kind: Kind, what: Any = None) -> None:
+        """Send bytes, an amount of credit, or a sign."""
+        paths = self._paths
+        if kind is Kind.RESET and paths.is_blocked(*self._way):
+            # Nobody repeats a reset. The next bytes that come will be answered with another.
+            return
+        due = paths.world.clock.now + paths.delay_s(*self._way)
+        if self._items:
+            due = max(due, self._items[-1][0])
+        self._items.append((due, kind, what))
+        self._arm()
+
+    def send_bytes(self, data: bytes) -> None:
+        """Send bytes, in a few pieces perhaps."""
+        for _ in range(PIECES_MOST - 1):
+            count = self._paths.piece(len(data))
+            if count == len(data):
+                break
+            self.send(Kind.DATA, data[:count])
+            data = data[count:]
+        self.send(Kind.DATA, data)
+
+    def tear(self) -> None:
+        """Lose what is on its way, but for some of the first bytes."""
+        items, self._items = self._items, deque()
+        left = self._paths.draw(sum(len(what) for _, kind, what in items if kind is Kind.DATA))
+        for due, kind, what in items:
+            if kind is Kind.OPEN:
+                self._items.append((due, kind, what))
+            elif kind is Kind.DATA and left:
+                self._items.append((due, kind, what[:left]))
+                left -= min(left, len(what))
+
+    def land(self) -> None:
+        """Have all that is on its way arrive at once."""
+        items, self._items = self._items, deque()
+        for _, kind, what in items:
+            self._target.arrive(kind, what)
+
+    def clear(self) -> None:
+        """Lose all that is on its way."""
+        self._items.clear()
+
+    def _arm(self) -> None:
+        if self._armed or not self._items:
+            return
+        self._armed = True
+        world = self._paths.world
+        # By chance among the wires on which something arrives at the same moment.
+        world.add(self._items[0][0] - world.clock.now, Call(self._arrive), self._paths.luck())
+
+    def _arrive(self) -> None:
+        if self._paths.is_blocked(*self._way):
+            self._items = deque(item for item in self._items if item[1] is not Kind.RESET)
+            self._paths.hold(self._resume)
+            return
+        self._armed = False
+        if self._items:
+            _, kind, what = self._items.popleft()
+            self._arm()
+            self._target.arrive(kind, what)
+
+    def _resume(self) -> None:
+        # Sent again by the kernel: it takes as long as anything takes.
+        delay_s = self._paths.delay_s(*self._way)
+        self._paths.world.add(delay_s, Call(self._arrive), self._paths.luck())
+
+
+class SimSocket:
+    """A socket: new, then listening or connecting, then connected; what is not said is refused."""
+
+    family = 2
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.address = ("", 0)
+        self.peer: Optional[SimSocket] = None
+        self.out: Optional[Wire] = None
+        # Both from when the other side has heard of us.
+        self.watchers: list[Watched] = []
+        self.backlog: Optional[deque[SimSocket]] = None
+        # None unless it listens.
+        self.is_half_closed = False
+        # Whether somebody between the hosts has ended our way to the other side.
+        self.is_closed = False
+        self._descriptor = machine.new_descriptor()
+        self._inbox = bytearray()
+        self._in_use = 0
+        # Bytes written and not read yet by the other side, as far as is known here.
+        self._is_connecting = False
+        self._failure = 0
+        self._is_ended = False
+        # The other side sends no more.
+        self._is_shut = False
+        # We send no more.
+        self._is_reset = False
+        machine.sockets[self._descriptor] = self
+
+    # -- as a socket of the C module -------------------------------------------------------
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def getsockname(self) -> tuple[str, int]:
+        return self.address
+
+    def setsockopt(self, *_: int) -> None:
+        """Nothing that we set makes a difference here."""
+
+    def getsockopt(self, *_: int) -> int:
+        """SO_ERROR: why the connection could not be made, 0 when it was."""
+        return self._failure
+
+    def bind(self, address: tuple[str, int]) -> None:
+        ip, port = address
+        machine = self.machine
+        if ip != ANYWHERE and machine.reach(ip) is not machine:
+            raise OSError(errno.EADDRNOTAVAIL, f"host {machine.name!r} has no address {ip}")
+        port = port or machine.new_port()
+        if any(
+            other == port and (ip == there or ANYWHERE in (ip, there))
+            for there, other in machine.doors
+        ):
+            raise OSError(errno.EADDRINUSE, f"{machine.name}:{port} is in use")
+        self.address = (ip, port)
+
+    def listen(self, _: int) -> None:
+        self.backlog = deque()
+        self.machine.doors[self.address] = self
+        self.machine.paths.note("listen", self.label)
+
+    def connect_ex(self, address: tuple[str, int]) -> int:
+        machine = self.machine
+        target = machine.reach(address[0])
+        is_loopback = target is machine and address[0] != machine.ip
+        self.address = (address[0] if is_loopback else machine.ip, machine.new_port())
+        self._is_connecting = True
+        if target is not None:
+            self._knock(target, address, 0)
+        # Else whatever we send vanishes, and the caller's timer tells.
+        return errno.EINPROGRESS
+
+    def send(self, data: Any) -> int:
+        if self._is_reset or self._is_shut:
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+        assert self.out is not None
+        if self.is_half_closed:
+            # It is not our other side that has ended this, so it says so.
+            assert self.peer is not None
+            assert self.peer.out is not None
+            self.peer.out.send(Kind.RESET)
+            return len(data)
+        taken = bytes(data[: self.machine.paths.buffer_bytes - self._in_use])
+        if not taken:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        self._in_use += len(taken)
+        self.out.send_bytes(taken)
+        return len(taken)
+
+    def recv_into(self, buffer: memoryview) -> int:
+        inbox = self._inbox
+        if inbox:
+            count = self.machine.paths.piece(min(len(buffer), len(inbox)))
+            buffer[:count] = inbox[:count]
+            del inbox[:count]
+            if not self._is_ended and not self._is_reset:
+                assert self.out is not None
+                self.out.send(Kind.CREDIT, count)
+            return count
+        if self._is_reset:
+            raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+        if self._is_ended:
+            return 0
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    def shutdown(self, _: int) -> None:
+        if self._is_reset:
+            raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+        if not self._is_shut:
+            self._is_shut = True
+            assert self.out is not None
+            self.out.send(Kind.END)
+
+    def close(self) -> None:
+        self._leave(is_abort=False)
+
+    # -- what else the host does with it -----------------------------------------------------
+
+    def end_way(self) -> None:
+        """Somebody between the hosts ends our way to the other side."""
+        self.is_half_closed = True
+        if self.out is not None and not self._is_shut:
+            self.out.send(Kind.END)
+
+    @property
+    def label(self) -> str:
+        """In the record."""
+        return f"{self.machine.name}:{self.address[1]}"
+
+    def abort(self) -> None:
+        """Close so that the other side finds it reset."""
+        self._leave(is_abort=True)
+
+    def accept(self) -> tuple[SimSocket, tuple[str, int]]:
+        """Who is next in the backlog."""
+        if not self.backlog:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        sock = self.backlog.popleft()
+        assert sock.peer is not None
+        return sock, sock.peer.address
+
+    def is_readable(self) -> bool:
+        """Whether reading, or accepting, gives something at once."""
+        if self.backlog is not None:
+            return bool(self.backlog)
+        return bool(self._inbox) or self._is_ended or self._is_reset
+
+    def is_writable(self) -> bool:
+        """Whether writing does, or it is known what has become of connecting."""
+        if self._is_connecting:
+            return False
+        return (
+            self._in_use < self.machine.paths.buffer_bytes
+            or self._is_reset
+            or self._is_shut
+        )
+
+    def arrive(self, kind: Kind, what: Any) -> None:
+        """Something has come on the wire."""
+        if self.is_closed or self._is_reset:
+            if self.is_closed and kind in (Kind.DATA, Kind.OPEN) and self.out is not None:
+                self.out.tear()
+                self.out.send(Kind.RESET)
+            return
+        if kind is Kind.CREDIT:
+            self._in_use -= what
+        elif kind is Kind.DATA:
+            self._inbox += what
+            self._note("bytes", len(what))
+        elif kind is Kind.OPEN:
+            self._is_connecting = False
+        elif kind is Kind.END:
+            self._is_ended = True
+            self._note("end")
+        else:
+            self.reset()
+            return
+        self._tell()
+
+    def reset(self) -> None:
+        """The connection is no more."""
+        if self.is_closed or self._is_reset:
+            return
+        self._note("reset")
+        self._is_reset = True
+        if self._is_connecting:
+            self._fail(errno.ECONNRESET)
+        if self.out is not None:
+            self.out.clear()
+        self._tell()
+
+    def _leave(self, is_abort: bool) -> None:
+        if self.is_closed:
+            return
+        self.is_closed = True
+        del self.machine.sockets[self._descriptor]
+        if self.backlog is not None:
+            del self.machine.doors[self.address]
+            for one in self.backlog:
+                one.abort()
+        elif self.out is not None and not self._is_reset and not self._is_connecting:
+            if is_abort or self._inbox:
+                self.out.tear()
+                self.out.send(Kind.RESET)
+            elif not self._is_shut:
+                self.out.send(Kind.END)
+        self._inbox.clear()
+
+    def _knock(self, target: Machine, address: tuple[str, int], tries: int) -> None:
+        paths, here, there = self.machine.paths, self.machine.name, target.name
+
+        def knocked() -> None:
+            if self.is_closed:
+                return
+            door = target.door(*address)
+            is_full = (
+                door is not None
+                and door.backlog is not None
+                and len(door.backlog) >= BACKLOG_MOST
+            )
+            if is_full or paths.is_blocked(here, there) or paths.is_blocked(there, here):
+                if tries < KNOCKS_MOST:
+                    again = Call(lambda: self._knock(target, address, tries + 1))
+                    paths.world.add(2.0**tries, again)
+                else:
+                    self._fail(errno.ETIMEDOUT)
+            elif door is None or door.backlog is None:
+                paths.note("refuse", self.label, f"{there}:{address[1]}")
+                delay_s = paths.delay_s(there, here)
+                refused = Call(lambda: self._fail(errno.ECONNREFUSED))
+                paths.world.add(delay_s, refused, paths.luck())
+            else:
+                self._enter(target, address, door)
+
+        if not self.is_closed:
+            paths.world.add(paths.delay_s(here, there), Call(knocked), paths.luck())
+
+    def _enter(self, target: Machine, address: tuple[str, int], door: SimSocket) -> None:
+        other = SimSocket(target)
+        other.address = address
+        other.peer, self.peer = self, other
+        self.out, other.out = Wire(self, other), Wire(other, self)
+        other.out.send(Kind.OPEN)
+        self._note("connect")
+        assert door.backlog is not None
+        door.backlog.append(other)
+        door._tell()
+
+    def _fail(self, code: int) -> None:
+        if self._is_connecting and not self.is_closed:
+            self._is_connecting = False
+            self._failure = code
+            self._tell()
+
+    def _tell(self) -> None:
+        for watched in list(self.watchers):
+            watched.look()
+
+    def _note(self, what: str, *details: Any) -> None:
+        assert self.peer is not None
+        self.machine.paths.note(what, self.label, self.peer.label, *details)
