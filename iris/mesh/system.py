@@ -84,6 +84,9 @@ class RealSystem:
             return _find(host, port, 0)
         except OSError as error:
             raise unknown_host(host, error.errno, error.strerror) from error
+        except UnicodeError as error:
+            # Too long for a name, for instance.
+            raise unknown_host(host, None, str(error)) from error
 
     def parse(self, host: str, port: int) -> Optional[list[tuple[int, Any]]]:
         """See `System`."""

@@ -113,6 +113,8 @@ class Closing:
 
     def cut_off(self) -> None:
         """The process was killed, in a simulation: nothing of it runs, and every call raises."""
+        if self._state == "closed":
+            return
         self._state = "closed"
         self._lifecycle.closing = True
         self._closed()

@@ -229,13 +229,14 @@ class SimNetwork:
             self._paths.block(b, a, blocked)
 
     def _between(self, a: str, b: str, both_ways: bool) -> list[SimSocket]:
-        """The connected sockets on `a` whose other side is on `b`, and the other way round."""
+        """The connected sockets on `a` whose other side is on `b`, or also those on `b`."""
         ways = ((a, b), (b, a)) if both_ways else ((a, b),)
         return [
             sock
             for host in self._hosts.values()
             for sock in host.sockets.values()
             if sock.peer is not None
+            and not sock.is_reset
             and any(_matches(host.name, sock.peer.machine.name, *way) for way in ways)
         ]
 

@@ -167,6 +167,7 @@ class SimSocket:
         # None unless it listens.
         self.is_half_closed = False
         # Whether somebody between the hosts has ended our way to the other side.
+        self.is_reset = False
         self.is_closed = False
         self._descriptor = machine.new_descriptor()
         self._inbox = bytearray()
@@ -178,7 +179,6 @@ class SimSocket:
         # The other side sends no more.
         self._is_shut = False
         # We send no more.
-        self._is_reset = False
         machine.sockets[self._descriptor] = self
 
     # -- as a socket of the C module -------------------------------------------------------
@@ -226,7 +226,10 @@ class SimSocket:
         return errno.EINPROGRESS
 
     def send(self, data: Any) -> int:
-        if self._is_reset or self._is_shut:
+        if self.is_closed:
+            # Its program was killed and a test still writes: that goes nowhere.
+            return len(data)
+        if self.is_reset or self._is_shut:
             raise BrokenPipeError(errno.EPIPE, "Broken pipe")
         assert self.out is not None
         if self.is_half_closed:
@@ -248,18 +251,20 @@ class SimSocket:
             count = self.machine.paths.piece(min(len(buffer), len(inbox)))
             buffer[:count] = inbox[:count]
             del inbox[:count]
-            if not self._is_ended and not self._is_reset:
+            if not self._is_ended and not self.is_reset:
                 assert self.out is not None
                 self.out.send(Kind.CREDIT, count)
             return count
-        if self._is_reset:
+        if self.is_reset:
             raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
         if self._is_ended:
             return 0
         raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
     def shutdown(self, _: int) -> None:
-        if self._is_reset:
+        if self.is_closed:
+            return
+        if self.is_reset:
             raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
         if not self._is_shut:
             self._is_shut = True
@@ -298,7 +303,7 @@ class SimSocket:
         """Whether reading, or accepting, gives something at once."""
         if self.backlog is not None:
             return bool(self.backlog)
-        return bool(self._inbox) or self._is_ended or self._is_reset
+        return bool(self._inbox) or self._is_ended or self.is_reset
 
     def is_writable(self) -> bool:
         """Whether writing does, or it is known what has become of connecting."""
@@ -306,13 +311,13 @@ class SimSocket:
             return False
         return (
             self._in_use < self.machine.paths.buffer_bytes
-            or self._is_reset
+            or self.is_reset
             or self._is_shut
         )
 
     def arrive(self, kind: Kind, what: Any) -> None:
         """Something has come on the wire."""
-        if self.is_closed or self._is_reset:
+        if self.is_closed or self.is_reset:
             if self.is_closed and kind in (Kind.DATA, Kind.OPEN) and self.out is not None:
                 self.out.tear()
                 self.out.send(Kind.RESET)
@@ -334,10 +339,10 @@ class SimSocket:
 
     def reset(self) -> None:
         """The connection is no more."""
-        if self.is_closed or self._is_reset:
+        if self.is_closed or self.is_reset:
             return
         self._note("reset")
-        self._is_reset = True
+        self.is_reset = True
         if self._is_connecting:
             self._fail(errno.ECONNRESET)
         if self.out is not None:
@@ -353,7 +358,7 @@ class SimSocket:
             del self.machine.doors[self.address]
             for one in self.backlog:
                 one.abort()
-        elif self.out is not None and not self._is_reset and not self._is_connecting:
+        elif self.out is not None and not self.is_reset and not self._is_connecting:
             if is_abort or self._inbox:
                 self.out.tear()
                 self.out.send(Kind.RESET)
