@@ -255,10 +255,11 @@ class SimSocket:
                 assert self.out is not None
                 self.out.send(Kind.CREDIT, count)
             return count
+        if self._is_ended:
+            # Also where a reset came after it.
+            return 0
         if self.is_reset:
             raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
-        if self._is_ended:
-            return 0
         raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
     def shutdown(self, _: int) -> None:
