@@ -25,7 +25,7 @@ from iris.run.simhub import SimHub
 from iris.run.simworld import STEPS_MOST, World
 from iris.run.waiter import Waiter
 from iris.runtime import Runtime
-from iris.testing.simnet import SimNetwork, enter_host, seed_on, world_of
+from iris.testing.simnet import ALONE, SimNetwork, alone, enter_host, seed_on, world_of
 
 ONE_TURN = -1.0
 """A slice that is over at once, so that each step of the pump runs a single turn."""
@@ -137,7 +137,8 @@ class SimRuntime(_Driven, Runtime):
     Args:
         seed: decides which of the ready actors has its turn.
         network: the `SimNetwork` that it is part of. Runtimes of one network have one time; to
-            drive one of them, also by a call that waits, is to drive them all.
+            drive one of them, also by a call that waits, is to drive them all. Without one it is
+            alone, and reaches nobody but itself.
         host: the name of its host there. Other runtimes may be on the same host.
         **options: as for `iris.Runtime`.
 
@@ -162,11 +163,13 @@ class SimRuntime(_Driven, Runtime):
         self.seed = seed
         if (network is None) != (host is None):
             raise TypeError("network and host go together: SimRuntime(network=network, host='a')")
-        if network is not None and host is not None:
+        if network is None or host is None:
+            network, host = alone(seed), ALONE
+        else:
             # Several with the same seed: they must not all do the same.
             seed = seed_on(network, host, seed)
         generator = random.Random(seed)
-        self._world = World() if network is None else world_of(network)
+        self._world = world_of(network)
         self._hub = SimHub(self._world)
         clock = self._world.clock
         runqueue = SeededQueue(seed)
@@ -178,8 +181,7 @@ class SimRuntime(_Driven, Runtime):
         self._carrier.attach(self._hub)
         self._start(system)
         self._driver = _Driver(self._world, system.carrier)
-        if network is not None and host is not None:
-            enter_host(network, host, self._hub, system.closing.cut_off)
+        enter_host(network, host, self._hub, system.closing.cut_off)
         system.closing.start = self._start_beside
         # These have to be the methods, which may have to drive the simulation.
         del self.send, self.ask

@@ -23,6 +23,9 @@ from iris.testing.simsocket import SimSocket
 HOSTS_MOST = 250
 """Their addresses are 10.0.0.1 and so on."""
 
+ALONE = "alone"
+"""The host of a runtime that was given no network."""
+
 BUFFER_BYTES = 128 * 1024
 """What each way of a connection holds: little, so that slow readers stop writers soon."""
 
@@ -242,6 +245,14 @@ class SimNetwork:
 
 
 # What follows is for `SimRuntime`.
+
+
+def alone(seed: int) -> SimNetwork:
+    """A network for one runtime, on the host `ALONE`."""
+    network = SimNetwork(seed)
+    # One in which nothing is drawn: a hub goes before the timers.
+    network._paths.world = World()
+    return network
 
 
 def world_of(network: SimNetwork) -> World:

@@ -11,6 +11,7 @@ import pytest
 from iris.errors import BadInput, WouldDeadlock
 from iris.run.waiter import Waiter
 from iris.testing import SimNetwork
+from iris.testing.simnet import ALONE, alone
 
 from .netends import End, Program, joined, two
 
@@ -78,6 +79,18 @@ def test_hosts_have_a_limit() -> None:
         network.driver(f"h{number}", print)
     with pytest.raises(BadInput, match="250"):
         network.driver("one-more", print)
+
+
+def test_the_network_of_a_runtime_alone_reaches_itself() -> None:
+    network = alone(0)
+    program = Program(network, ALONE)
+    for number in range(3):
+        outcome = program.connect("localhost" if number else ALONE)
+        network.run_until_idle()
+        assert isinstance(outcome[0], End) == (not number)
+    program.inside[0].stream.write(b"hello")
+    network.run_until_idle()
+    assert network.trace[-1][:2] == (0.0, "bytes")
 
 
 # -- time ----------------------------------------------------------------------------------
