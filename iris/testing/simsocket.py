@@ -1,20 +1,20 @@
 """The sockets of a simulated network: bytes in memory that travel in virtual time.
 
 They behave as those of Linux do and have the methods that `iris.mesh.link` calls; the streams on
-top are the real ones. A connection is two wires, one each way, on which everything arrives in
-order. What a program has written and nobody has read yet is bounded; whoever reads sends credit
-back. The kernel of a host runs also while its programs are frozen.
+top are the real ones. A connection is two wires, one each way. What a program has written and
+nobody has read yet is bounded; whoever reads sends credit back. The kernel of a host runs also
+while its programs are frozen. Over 300 lines, because it is one state machine.
 """
 
 from __future__ import annotations
 
-import enum
 import errno
 from collections import deque
 from typing import Any, Optional, Protocol
 
 from iris.run.simworld import Call
 from iris.testing.simpaths import Paths
+from iris.testing.simwire import Kind, Wire
 
 BACKLOG_MOST = 1024
 """Connections that wait to be accepted; whoever comes then has to knock again."""
@@ -22,23 +22,7 @@ BACKLOG_MOST = 1024
 KNOCKS_MOST = 6
 """How often a connection is tried again, after 1, 2, 4 ... seconds: the default of Linux."""
 
-PIECES_MOST = 3
-"""Into how many a single write is cut. What is read is cut again."""
-
 ANYWHERE = "0.0.0.0"
-
-
-class Kind(enum.Enum):
-    """What travels on a wire."""
-
-    OPEN = "open"
-    """The answer to whoever connects."""
-    DATA = "data"
-    CREDIT = "credit"
-    """So many bytes were read, so many more may come."""
-    END = "end"
-    """There will be no more bytes this way."""
-    RESET = "reset"
 
 
 class Machine(Protocol):
@@ -69,86 +53,6 @@ class Watched(Protocol):
 
     def look(self) -> None:
         """It may have become so, or not be it any more."""
-
-
-class Wire:
-    """One way of a connection."""
-
-    def __init__(self, source: SimSocket, target: SimSocket) -> None:
-        self._paths = source.machine.paths
-        self._way = (source.machine.name, target.machine.name)
-        self._target = target
-        self._items: deque[tuple[float, Kind, Any]] = deque()
-        # With the times at which they arrive, which never go down.
-        self._armed = False
-        # Invariant: True while a call is to come, or while a partition holds the wire.
-
-    def send(self, kind: Kind, what: Any = None) -> None:
-        """Send bytes, an amount of credit, or a sign."""
-        paths = self._paths
-        if kind is Kind.RESET and paths.is_blocked(*self._way):
-            # Nobody repeats a reset. The next bytes that come will be answered with another.
-            return
-        due = paths.world.clock.now + paths.delay_s(*self._way)
-        if self._items:
-            due = max(due, self._items[-1][0])
-        self._items.append((due, kind, what))
-        self._arm()
-
-    def send_bytes(self, data: bytes) -> None:
-        """Send bytes, in a few pieces perhaps."""
-        for _ in range(PIECES_MOST - 1):
-            count = self._paths.piece(len(data))
-            if count == len(data):
-                break
-            self.send(Kind.DATA, data[:count])
-            data = data[count:]
-        self.send(Kind.DATA, data)
-
-    def tear(self) -> None:
-        """Lose what is on its way, but for some of the first bytes."""
-        items, self._items = self._items, deque()
-        left = self._paths.draw(sum(len(what) for _, kind, what in items if kind is Kind.DATA))
-        for due, kind, what in items:
-            if kind is Kind.OPEN:
-                self._items.append((due, kind, what))
-            elif kind is Kind.DATA and left:
-                self._items.append((due, kind, what[:left]))
-                left -= min(left, len(what))
-
-    def land(self) -> None:
-        """Have all that is on its way arrive at once."""
-        items, self._items = self._items, deque()
-        for _, kind, what in items:
-            self._target.arrive(kind, what)
-
-    def clear(self) -> None:
-        """Lose all that is on its way."""
-        self._items.clear()
-
-    def _arm(self) -> None:
-        if self._armed or not self._items:
-            return
-        self._armed = True
-        world = self._paths.world
-        # By chance among the wires on which something arrives at the same moment.
-        world.add(self._items[0][0] - world.clock.now, Call(self._arrive), self._paths.luck())
-
-    def _arrive(self) -> None:
-        if self._paths.is_blocked(*self._way):
-            self._items = deque(item for item in self._items if item[1] is not Kind.RESET)
-            self._paths.hold(self._resume)
-            return
-        self._armed = False
-        if self._items:
-            _, kind, what = self._items.popleft()
-            self._arm()
-            self._target.arrive(kind, what)
-
-    def _resume(self) -> None:
-        # Sent again by the kernel: it takes as long as anything takes.
-        delay_s = self._paths.delay_s(*self._way)
-        self._paths.world.add(delay_s, Call(self._arrive), self._paths.luck())
 
 
 class SimSocket:
@@ -400,7 +304,9 @@ class SimSocket:
         other = SimSocket(target)
         other.address = address
         other.peer, self.peer = self, other
-        self.out, other.out = Wire(self, other), Wire(other, self)
+        here, there = self.machine.name, target.name
+        self.out = Wire(target.paths, (here, there), other)
+        other.out = Wire(target.paths, (there, here), self)
         other.out.send(Kind.OPEN)
         self._note("connect")
         assert door.backlog is not None
