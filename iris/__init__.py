@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from iris._version import __version__, version
 
 if TYPE_CHECKING:
-    from iris.config import Limits
+    from iris.config import Limits, MeshLimits
     from iris.core.childspec import ChildSpec, SupervisorSpec
     from iris.core.letters import DeadLetter
     from iris.core.load import Pressure
@@ -35,12 +35,14 @@ if TYPE_CHECKING:
         InternalError,
         IrisError,
         LimitReached,
+        NodeUnreachable,
         RuntimeClosed,
         StartFailed,
         WouldDeadlock,
     )
     from iris.interop.buffers import allocate_buffer
     from iris.lowlevel import PyRuntime
+    from iris.mesh.peer import NodeInfo
     from iris.observe.health import Health
     from iris.run.context import current, pause, reply
     from iris.run.pullbox import PyMailbox
@@ -69,6 +71,9 @@ __all__ = [
     "LimitReached",
     "Limits",
     "LongTurn",
+    "MeshLimits",
+    "NodeInfo",
+    "NodeUnreachable",
     "Pressure",
     "PyMailbox",
     "PyRuntime",
@@ -100,6 +105,8 @@ _HOMES = {
     "LetterReason": "iris.core.messages",
     "Limits": "iris.config",
     "LongTurn": "iris.core.longturns",
+    "MeshLimits": "iris.config",
+    "NodeInfo": "iris.mesh.peer",
     "Pressure": "iris.core.load",
     "PyMailbox": "iris.run.pullbox",
     "PyRuntime": "iris.lowlevel",

@@ -3,7 +3,7 @@
 Delegation only: a method here has no decision in it. Where a call may be made from and
 what it raises is said once, on the method; the page is long because that is written out.
 Those that send are in `iris.messaging`, those about supervisors in `iris.supervisions`, those about
-health in `iris.checks`, those that spawn in
+health in `iris.checks`, those about other nodes in `iris.remotes`, those that spawn in
 `iris.spawns`.
 """
 
@@ -14,13 +14,14 @@ from typing import Any, Callable, Optional, TypeVar
 
 from iris.checks import HealthFacade
 from iris.core.letters import DeadLetter
+from iris.remotes import RemoteFacade
 from iris.run.context import actor_pid
 from iris.supervisions import SupervisorFacade
 
 Self = TypeVar("Self", bound="Facade")
 
 
-class Facade(SupervisorFacade, HealthFacade):
+class Facade(SupervisorFacade, RemoteFacade, HealthFacade):
     """Calls of one runtime; see `iris.Runtime`."""
 
     def __enter__(self: Self) -> Self:  # noqa: PYI019  # typing has it from 3.11 on.

@@ -79,6 +79,17 @@ RUNTIME: dict[str, list[str]] = {
     "Hot swap": ["hot_swap", "hot_swap_path", "behavior_version", "rollback_behavior"],
     "Timers": ["send_after", "send_interval", "cancel_timer"],
     "Threads for blocking handlers": ["set_release_gil_limits", "set_release_gil_strict"],
+    "Other nodes": [
+        "listen",
+        "listen_addresses",
+        "resolve_remote",
+        "resolve_remote_py",
+        "send_remote",
+        "monitor_remote",
+        "watch_node",
+        "is_node_up",
+        "nodes",
+    ],
     "The runtime itself": [
         "self_pid",
         "stats",
@@ -118,6 +129,8 @@ CLASSES = (
     "LetterReason",
     "LongTurn",
     "Limits",
+    "MeshLimits",
+    "NodeInfo",
     "Pressure",
     "Health",
     "PyRuntime",
@@ -132,6 +145,7 @@ VALUES = (
     "PySystemMessage",
     "DeadLetter",
     "LongTurn",
+    "NodeInfo",
     "ExitReason",
     "LetterReason",
 )
@@ -165,8 +179,8 @@ def table() -> str:
         _values(iris),
         _errors(errors),
         _section(
-            "A simulated runtime, `iris.testing.SimRuntime`: all calls of `Runtime` but `ask_async`"
-            " and `send_async`, and these",
+            "A simulated runtime, `iris.testing.SimRuntime`: all calls of `Runtime` but"
+            " `ask_async`, `send_async` and `resolve_remote_py`, and these",
             [_row(sim, "SimRuntime"), *_members(sim, "rt", but=rt)],
         ),
         _section(

@@ -2,7 +2,7 @@
 
 The only file that reads and writes them, and it knows nothing of what they carry. It keeps the
 protocols of `iris.mesh.streams`: whoever owns a stream is called in the hub, one call after the
-other. Sockets, names and threads come from a `System`, so that a simulation runs this very code.
+other. Sockets, names and threads come from a `Kernel`, so that a simulation runs this very code.
 Over 400 lines, because nothing else may touch a socket.
 """
 
@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import _socket
 import errno
+import os
 from collections import deque
 from typing import Any, Callable, Optional, Union
 
+from iris.mesh.kernel import Kernel, RealKernel
 from iris.mesh.streams import Accepted, Connected, Receiver, Resolved
-from iris.mesh.system import RealSystem, System
 from iris.mesh.wire import Address
 from iris.run.native import allocate_lock
 
@@ -52,13 +53,13 @@ class SocketDriver:
     Args:
         report: called in the hub with an exception that a receiver or a posted call has raised,
             and with what keeps a door from letting anybody in.
-        system: whose sockets and threads; None for those of the machine.
+        kernel: whose sockets and threads; None for those of the machine.
     """
 
-    def __init__(self, report: Report, system: Optional[System] = None) -> None:
+    def __init__(self, report: Report, kernel: Optional[Kernel] = None) -> None:
         self.report = report
-        self.system: System = RealSystem() if system is None else system
-        self.now = self.system.now
+        self.kernel: Kernel = RealKernel() if kernel is None else kernel
+        self.now = self.kernel.now
         self._lock = allocate_lock()
         # Around the start and the stop of the thread.
         self._hub: Any = None
@@ -83,8 +84,13 @@ class SocketDriver:
             self._start()
         self._calls.append(call)
         if self._sleeping:
-            self._sleeping = False
-            self._wake()
+            try:
+                self._sleeping = False
+                self._wake()
+            except BaseException:
+                # A signal handler raised in between: nobody else would wake the hub.
+                self._wake()
+                raise
 
     def _wake(self) -> None:
         hub = self._hub
@@ -94,7 +100,7 @@ class SocketDriver:
     def _start(self) -> None:
         with self._lock:
             if self._hub is None and not self._stopped:
-                self._left = self.system.start_hub(self._enter)
+                self._left = self.kernel.start_hub(self._enter)
 
     def _enter(self, hub: Any) -> None:
         hub.start(self._make_calls)
@@ -103,8 +109,8 @@ class SocketDriver:
 
     def listen(self, host: str, port: int, accepted: Accepted) -> Door:
         """Open a door; see `iris.mesh.streams.Driver`. Blocks while the host is looked up."""
-        family, address = self.system.numbers(host, port)[0]
-        sock = self.system.socket(family)
+        family, address = self.kernel.numbers(host, port)[0]
+        sock = self.kernel.socket(family)
         try:
             sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
             sock.bind(address)
@@ -132,7 +138,7 @@ class SocketDriver:
         for one in list(self._open):
             one.close()
         hub.close()
-        self.system.leave_hub(hub)
+        self.kernel.leave_hub(hub)
 
     # -- in the hub ------------------------------------------------------------------------
 
@@ -189,7 +195,7 @@ class SocketDriver:
         def look() -> None:
             found: Any
             try:
-                found = self.system.numbers(host, port)
+                found = self.kernel.numbers(host, port)
             except Exception as error:  # noqa: BLE001  # A thread's entry.
                 found = _as_os_error(error)
             self.post(lambda: self._found(found, done))
@@ -197,12 +203,12 @@ class SocketDriver:
         def begin() -> None:
             self._lookups += 1
             try:
-                self.system.start_thread(look)
+                self.kernel.start_thread(look)
             except RuntimeError as error:
                 refused = OSError(errno.EAGAIN, f"no thread to look {host!r} up: {error}")
                 self.post(lambda: self._found(refused, done))
 
-        numbers = self.system.parse(host, port)
+        numbers = self.kernel.parse(host, port)
         if numbers is not None:
             # Nobody has to be asked, so no thread is needed.
             self.post(lambda: done(numbers))
@@ -253,7 +259,7 @@ class Door:
             if self._closed:
                 return
             try:
-                sock, address = self._driver.system.accept(self._sock)
+                sock, address = self._driver.kernel.accept(self._sock)
             except _LATER:
                 return
             except OSError as error:
@@ -312,7 +318,7 @@ class Attempt:
         while self._addresses:
             family, address = self._addresses.popleft()
             try:
-                self._sock = self._driver.system.socket(family)
+                self._sock = self._driver.kernel.socket(family)
                 code = self._sock.connect_ex(address)
             except OSError as error:
                 self._error = error
@@ -341,7 +347,7 @@ class Attempt:
 
     def _failed(self, code: int) -> None:
         # The class that the number stands for, as the system's own errors have it.
-        self._error = OSError(code, f"{errno.errorcode.get(code, code)} from {self._name}")
+        self._error = OSError(code, f"{os.strerror(code)} ({self._name})")
         self._drop()
 
     def _end(self, error: Exception) -> None:

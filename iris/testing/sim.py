@@ -7,11 +7,11 @@ of the test, so a test needs no sleeping and no polling: it sends, steps, and lo
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from typing import Any, Callable, Optional
 
-from iris.assembly import System, assemble
+from iris.assembly import assemble
 from iris.config import config_of, release_gil_limits, seconds, whole_number
 from iris.core.runqueue import SeededQueue
 from iris.errors import IrisError
@@ -25,7 +25,16 @@ from iris.run.simhub import SimHub
 from iris.run.simworld import STEPS_MOST, World
 from iris.run.waiter import Waiter
 from iris.runtime import Runtime
-from iris.testing.simnet import ALONE, SimNetwork, alone, enter_host, seed_on, world_of
+from iris.system import System
+from iris.testing.simnet import (
+    ALONE,
+    SimNetwork,
+    alone,
+    driver_maker,
+    enter_host,
+    seed_on,
+    world_of,
+)
 
 ONE_TURN = -1.0
 """A slice that is over at once, so that each step of the pump runs a single turn."""
@@ -97,6 +106,26 @@ class _Driven(Facade):
         with self._driving():
             return super().join(pid, timeout_s)
 
+    def resolve_remote(self, addr: str, name: str) -> Optional[int]:
+        """As `Runtime.resolve_remote`, in virtual time."""
+        with self._driving():
+            return super().resolve_remote(addr, name)
+
+    def resolve_remote_py(self, *_: Any) -> Awaitable[Optional[int]]:
+        """Not in a simulation; see `resolve_remote`."""
+        self._system.check_open()
+        raise IrisError("a simulated runtime cannot be awaited; call resolve_remote() instead")
+
+    def is_node_up(self, addr: str) -> bool:
+        """As `Runtime.is_node_up`, in virtual time."""
+        with self._driving():
+            return super().is_node_up(addr)
+
+    def send_remote(self, addr: str, pid: int, data: Any) -> bool:
+        """As `Runtime.send_remote`, and as `send` here."""
+        with self._driving():
+            return super().send_remote(addr, pid, data)
+
     def quiesce(self, timeout_s: float = 0.0) -> bool:
         """Run until nothing is ready; True when no message is left queued or running."""
         if here() is None:
@@ -142,9 +171,10 @@ class SimRuntime(_Driven, Runtime):
         host: the name of its host there. Other runtimes may be on the same host.
         **options: as for `iris.Runtime`.
 
-    All calls of `Runtime` but `ask_async` and `send_async` are there. Those that wait (`join`,
-    `quiesce`, `get_messages`, `ask`, `shutdown`, a send under policy `block`) run the simulation
-    until they have what they wait for, moving the time if need be. Pull actors and the workers
+    All calls of `Runtime` but those for asyncio (`ask_async`, `send_async`, `resolve_remote_py`)
+    are there. Those that wait (`join`, `quiesce`, `get_messages`, `ask`, `resolve_remote`,
+    `is_node_up`, `shutdown`, a send under policy `block`) run the simulation until they have what
+    they wait for, moving the time if need be. Pull actors and the workers
     of actors with `release_gil` run as greenlets: they may block in a mailbox or in `sleep`, not
     in the operating system. Nothing takes virtual time by itself, so there is no watchdog for
     long turns. Environment variables have no effect. Use it from one thread.
@@ -176,7 +206,10 @@ class SimRuntime(_Driven, Runtime):
         config = config_of(options)
         # Of the environment and the machine nothing: a run depends on the seed only.
         limits = release_gil_limits(config, {}, SIMULATED_PROCESSORS)
-        system = assemble(config, limits, runqueue, clock, ONE_TURN, generator, _greenlets)
+        system = assemble(
+            config, limits, runqueue, clock, ONE_TURN, generator, _greenlets,
+            driver_maker(network, host),
+        )  # fmt: skip
         self._carrier: Carrier = system.carrier
         self._carrier.attach(self._hub)
         self._start(system)

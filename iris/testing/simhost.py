@@ -1,6 +1,6 @@
 """A host of a simulated network, and what the programs on it see as their operating system.
 
-`SimSystem` keeps `iris.mesh.system.System`: below the real driver it takes the place of sockets,
+`SimKernel` keeps `iris.mesh.kernel.Kernel`: below the real driver it takes the place of sockets,
 threads and the event loop. A host can be frozen and killed with all that runs on it.
 """
 
@@ -11,7 +11,7 @@ from ipaddress import AddressValueError, IPv4Address
 from typing import Any, Callable, Optional
 
 from iris.errors import WouldDeadlock
-from iris.mesh.system import Entered, unknown_host
+from iris.mesh.kernel import Entered, unknown_host
 from iris.run.context import Place, enter, here, leave
 from iris.run.simworld import Call, Ready
 from iris.testing.simpaths import Paths
@@ -243,8 +243,8 @@ class _Nowhere:
         raise WouldDeadlock("a callback of the mesh cannot wait; nothing would run meanwhile")
 
 
-class SimSystem:
-    """What one program on a host sees; keeps `iris.mesh.system.System`."""
+class SimKernel:
+    """What one program on a host sees; keeps `iris.mesh.kernel.Kernel`."""
 
     def __init__(self, host: SimHost) -> None:
         self._host = host
@@ -253,7 +253,7 @@ class SimSystem:
         self.now: Callable[[], float] = host.paths.world.clock
 
     def start_hub(self, entered: Entered) -> Callable[[float], Any]:
-        """See `iris.mesh.system.System`, as for the others."""
+        """See `iris.mesh.kernel.Kernel`, as for the others."""
         loop = self._loop = SimLoop(self._host)
         if self._life == self._host.life:
             self._host.paths.world.enter(loop)

@@ -16,7 +16,7 @@ from iris.mesh.link import Report, SocketDriver
 from iris.mesh.streams import Driver, Timer
 from iris.mesh.wire import parse_address
 from iris.run.simworld import STEPS_MOST, Call, Ready, World
-from iris.testing.simhost import Killed, SimHost, SimSystem
+from iris.testing.simhost import Killed, SimHost, SimKernel
 from iris.testing.simpaths import ANY, Paths, Range
 from iris.testing.simsocket import SimSocket
 
@@ -71,7 +71,7 @@ class SimNetwork:
             host: the name of the host, made if need be.
             report: called with an exception that a receiver or a posted call has raised.
         """
-        return SocketDriver(report, SimSystem(self._host(host)))
+        return SocketDriver(report, SimKernel(self._host(host)))
 
     # -- driving -----------------------------------------------------------------------------
 
@@ -266,6 +266,11 @@ def seed_on(network: SimNetwork, host: str, seed: int) -> int:
     one.started += 1
     # Seeded by a text, which is the same on every interpreter.
     return random.Random(f"{network.seed} {one.name} {one.started} {seed}").getrandbits(64)
+
+
+def driver_maker(network: SimNetwork, host: str) -> Callable[[Report], Driver]:
+    """What makes the driver of its node."""
+    return lambda report: network.driver(host, report)
 
 
 def enter_host(network: SimNetwork, host: str, hub: Ready, killed: Killed) -> None:

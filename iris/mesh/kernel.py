@@ -1,7 +1,7 @@
 """What the driver of the mesh asks of the operating system: sockets, names, threads, a hub, time.
 
 Apart from `iris.mesh.link`, which decides what is done with them, so that a simulation can put a
-network of memory under the very code that runs in production. What `System.socket` gives has the
+network of memory under the very code that runs in production. What `Kernel.socket` gives has the
 methods of a socket of the C module, which gevent never patches, and no others are called.
 """
 
@@ -18,7 +18,7 @@ from iris.run.native import start_thread
 Entered = Callable[[Any], None]
 
 
-class System(Protocol):
+class Kernel(Protocol):
     """An operating system, or what a program sees of one."""
 
     now: Callable[[], float]
@@ -54,7 +54,7 @@ class System(Protocol):
         """The same for a host written as a number, else None. Asks nobody."""
 
 
-class RealSystem:
+class RealKernel:
     """The one that we run on."""
 
     def __init__(self) -> None:
@@ -62,24 +62,24 @@ class RealSystem:
         self.start_thread = start_thread
 
     def start_hub(self, entered: Entered) -> Callable[[float], Any]:
-        """See `System`."""
+        """See `Kernel`."""
         return start_hub_thread(entered)
 
     def leave_hub(self, hub: Any) -> None:
-        """See `System`."""
+        """See `Kernel`."""
         leave_hub(hub)
 
     def socket(self, family: int) -> Any:
-        """See `System`."""
+        """See `Kernel`."""
         return _unblocked(_socket.socket(family, _socket.SOCK_STREAM, 0))
 
     def accept(self, door: Any) -> tuple[Any, Any]:
-        """See `System`."""
+        """See `Kernel`."""
         descriptor, address = door._accept()
         return _unblocked(_socket.socket(door.family, _socket.SOCK_STREAM, 0, descriptor)), address
 
     def numbers(self, host: str, port: int) -> list[tuple[int, Any]]:
-        """See `System`."""
+        """See `Kernel`."""
         try:
             return _find(host, port, 0)
         except OSError as error:
@@ -89,7 +89,7 @@ class RealSystem:
             raise unknown_host(host, None, str(error)) from error
 
     def parse(self, host: str, port: int) -> Optional[list[tuple[int, Any]]]:
-        """See `System`."""
+        """See `Kernel`."""
         try:
             return _find(host, port, _socket.AI_NUMERICHOST)
         except (OSError, UnicodeError):
