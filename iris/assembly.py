@@ -112,6 +112,8 @@ def build(config: Config, hub: str = "thread") -> System:
     else:
         gevent_hub = _start_hub_thread(system)
     process.enter(system)
+    if config.discovery is not None:
+        system.mesh.discover(config.discovery)
     if config.long_turn_ms:
         _start_watchdog(system, gevent_hub, config.long_turn_ms / 1000)
     return system
@@ -296,6 +298,7 @@ def _join_mesh(
         make_driver, system.config.mesh or MeshLimits(), system.table, system.lifecycle,
         system.delivery, system.registry, fates, system.undelivered, log, system.carrier.post,
         luck, system.check_open,
+        lambda added, removed: system.hooks.call("peers", added, removed),
     )  # fmt: skip
     return system.mesh
 

@@ -130,6 +130,8 @@ CLASSES = (
     "LongTurn",
     "Limits",
     "MeshLimits",
+    "StaticPeers",
+    "DnsPeers",
     "NodeInfo",
     "Pressure",
     "Health",

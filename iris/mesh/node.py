@@ -25,6 +25,7 @@ from iris.errors import (
     NodeUnreachable,
     RuntimeClosed,
 )
+from iris.mesh.discovery import Discovery, DiscoverySpec
 from iris.mesh.health import HealthLimits
 from iris.mesh.outbox import Outbox
 from iris.mesh.peer import NodeInfo, Peer, Shared
@@ -60,6 +61,7 @@ class Node:
         post: has the hub of the actors call something soon.
         luck: gives a random number from 0 up to 1.
         check_open: raises when the runtime cannot be used any more.
+        found: told in the hub of the actors of nodes that discovery has found, and of those gone.
     """
 
     def __init__(
@@ -76,11 +78,14 @@ class Node:
         post: Callable[[Callable[[], Any]], None],
         luck: Callable[[], float],
         check_open: Callable[[], None],
+        found: Callable[[list[str], list[str]], Any],
     ) -> None:
         self._make_driver = make_driver
         self._limits = limits
         self._table = table
         self._lifecycle = lifecycle
+        self._post = post
+        self._found = found
         self._delivery = delivery
         self._registry = registry
         self._fates = fates
@@ -104,6 +109,8 @@ class Node:
         self._peers: dict[Address, Peer] = {}
         # Under the table lock; read anywhere.
         self._doors: list[Listening] = []
+        self._discovery: Optional[Discovery] = None
+        # In the hub of the mesh only.
 
     # -- calls of users --------------------------------------------------------------------
 
@@ -126,7 +133,9 @@ class Node:
             text = f"cannot listen on {addr}: {error.strerror or error}"
             raise OSError(error.errno, text) from error
         self._doors.append(door)
-        return str(Address(door.host, door.port))
+        bound = str(Address(door.host, door.port))
+        driver.post(lambda: self._announce(bound))
+        return bound
 
     def addresses(self) -> list[str]:
         """Where this node listens."""
@@ -201,6 +210,10 @@ class Node:
         return [peer.info() for _, peer in peers]
 
     # -- for the runtime -------------------------------------------------------------------
+
+    def discover(self, spec: DiscoverySpec) -> None:
+        """Find other nodes from now on."""
+        self._network().post(lambda: self._join(spec))
 
     def is_idle(self) -> bool:
         """Whether all that was sent to other nodes has gone out."""
@@ -325,6 +338,28 @@ class Node:
 
     # -- in the hub of the mesh ------------------------------------------------------------
 
+    def _join(self, spec: DiscoverySpec) -> None:
+        assert self._driver is not None
+        discovery = self._discovery = spec.open(self._driver)
+        discovery.watch(self._peers_changed)
+        for address in self.addresses():
+            discovery.announce(address)
+        discovery.join()
+
+    def _announce(self, address: str) -> None:
+        if self._discovery is not None:
+            self._discovery.announce(address)
+
+    def _peers_changed(self, added: list[str], removed: list[str]) -> None:
+        """Discovery tells: who was found is watched, who is gone is not any more."""
+        for text in added:
+            self._peer(parse_address(text)).enlist(True)
+        for text in removed:
+            peer = self._peers.get(parse_address(text))
+            if peer is not None:
+                peer.enlist(False)
+        self._post(lambda: self._found(added, removed))
+
     def _find(self, name: str) -> int:
         """Who may be sent to under a name or a path. A proxy may not: it is another node's."""
         try:
@@ -342,6 +377,8 @@ class Node:
                 del self._peers[peer.address]
 
     def _close(self) -> None:
+        if self._discovery is not None:
+            self._discovery.leave()
         for door in self._doors:
             door.close()
         self._guests.close()

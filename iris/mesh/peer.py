@@ -95,6 +95,8 @@ class Peer:
         self.outbox = make_outbox(self)
         self._questions = Questions(self, self._driver, shared.wire, shared.io_timeout_s)
         self._watchers: dict[ActorCell, None] = {}
+        self._is_listed = False
+        # Whether discovery tells of it.
         self._timer: Any = None
         self._timer_at = inf
         self._retry_at = inf
@@ -149,6 +151,11 @@ class Peer:
             metadata = {"address": str(self.address), "reason": str(judge.reason)}
             self._tell_one(watcher, SystemType.NODE_DOWN, ExitReason.NODE_DOWN, metadata)
             self._retry_at = min(self._retry_at, self._driver.now())
+        self._plan()
+
+    def enlist(self, is_listed: bool) -> None:
+        """Discovery has found it, or tells that it is gone."""
+        self._is_listed = is_listed
         self._plan()
 
     def needed(self) -> None:
@@ -227,7 +234,8 @@ class Peer:
 
     @property
     def _is_needed(self) -> bool:
-        return bool(self._watchers or self.outbox.proxies or self.outbox.underway)
+        outbox = self.outbox
+        return bool(self._watchers or outbox.proxies or outbox.underway or self._is_listed)
 
     def _plan(self) -> None:
         """See to it that `_tick` comes when the next thing is due."""
