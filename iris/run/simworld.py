@@ -106,8 +106,7 @@ class World:
 
     def freeze(self, hub: Ready) -> None:
         """Let it stand still until `thaw`."""
-        if hub in self._hubs:
-            self._frozen.setdefault(hub, [])
+        self._frozen.setdefault(hub, [])
 
     def thaw(self, hub: Ready) -> None:
         """Let it go on; what has come due is made late."""

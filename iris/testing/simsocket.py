@@ -9,6 +9,7 @@ while its programs are frozen. Over 300 lines, because it is one state machine.
 from __future__ import annotations
 
 import errno
+import os
 from collections import deque
 from typing import Any, Optional, Protocol
 
@@ -72,6 +73,8 @@ class SimSocket:
         self.is_half_closed = False
         # Whether somebody between the hosts has ended our way to the other side.
         self.is_reset = False
+        self._untold = 0
+        # The error of a reset, which the first call that meets it raises, and no other.
         self.is_closed = False
         self._descriptor = machine.new_descriptor()
         self._inbox = bytearray()
@@ -133,6 +136,7 @@ class SimSocket:
         if self.is_closed:
             # Its program was killed and a test still writes: that goes nowhere.
             return len(data)
+        self._tell_error()
         if self.is_reset or self._is_shut:
             raise BrokenPipeError(errno.EPIPE, "Broken pipe")
         assert self.out is not None
@@ -159,11 +163,11 @@ class SimSocket:
                 assert self.out is not None
                 self.out.send(Kind.CREDIT, count)
             return count
-        if self._is_ended:
-            # Also where a reset came after it.
+        if not self._is_ended:
+            # Else a reset that came after the end is not told.
+            self._tell_error()
+        if self._is_ended or self.is_reset:
             return 0
-        if self.is_reset:
-            raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
         raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
     def shutdown(self, _: int) -> None:
@@ -248,8 +252,7 @@ class SimSocket:
             return
         self._note("reset")
         self.is_reset = True
-        if self._is_connecting:
-            self._fail(errno.ECONNRESET)
+        self._untold = errno.EPIPE if self._is_ended else errno.ECONNRESET
         if self.out is not None:
             self.out.clear()
         self._tell()
@@ -318,6 +321,12 @@ class SimSocket:
             self._is_connecting = False
             self._failure = code
             self._tell()
+
+    def _tell_error(self) -> None:
+        code, self._untold = self._untold, 0
+        if code:
+            # The class is that of the number.
+            raise OSError(code, os.strerror(code))
 
     def _tell(self) -> None:
         for watched in list(self.watchers):

@@ -49,7 +49,7 @@ class Wire:
         self._way = way
         self._target = target
         self._items: deque[tuple[float, Kind, Any]] = deque()
-        # With the times at which they arrive, which never go down.
+        # With the times at which they arrive, unless those before them are later.
         self._armed = False
         # Invariant: True while a call is to come, or while a partition holds the wire.
 
@@ -59,10 +59,7 @@ class Wire:
         if kind is Kind.RESET and paths.is_blocked(*self._way):
             # Nobody repeats a reset. The next bytes that come will be answered with another.
             return
-        due = paths.world.clock.now + paths.delay_s(*self._way)
-        if self._items:
-            due = max(due, self._items[-1][0])
-        self._items.append((due, kind, what))
+        self._items.append((paths.world.clock.now + paths.delay_s(*self._way), kind, what))
         self._arm()
 
     def send_bytes(self, data: bytes) -> None:

@@ -264,6 +264,18 @@ def test_a_write_to_one_that_is_reset_is_told_as_a_loss(net: Net) -> None:
     assert [type(error) for error in a.over] == [BrokenPipeError]
 
 
+def test_a_reset_is_told_to_who_waits_to_write_even_if_it_does_not_read(net: Net) -> None:
+    a, b = net.pair()
+    net.do(a.stream.pause)
+    net.do_there(b.stream.pause)
+    net.do(a.stream.write, b"x" * (8 << 20))
+    net.settle()
+    assert a.stream.unsent
+    net.do_there(b.stream.close)
+    net.until(lambda: a.over)
+    assert [type(error) for error in a.over] == [ConnectionResetError]
+
+
 def test_a_write_to_one_that_has_closed_is_in_vain(net: Net) -> None:
     a, b = net.pair()
     net.do(a.stream.pause)

@@ -102,7 +102,6 @@ def test_what_is_removed_never_goes_on() -> None:
     world.add(1.0, Call(named(log, "call")[0], hub))
     world.freeze(hub)
     world.remove(hub)
-    world.freeze(hub)
     world.thaw(hub)
     world.add(2.0, Call(named(log, "later")[0], hub))
     world.advance(5)

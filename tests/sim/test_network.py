@@ -176,7 +176,8 @@ def test_a_reader_that_pauses_stops_the_writer(buffer_bytes: int) -> None:
     assert end.stream.unsent == len(data) - buffer_bytes
     assert other.bytes == b""
     other.stream.resume()
-    network.run_until_idle()
+    while network.step():
+        assert len(data) - end.stream.unsent - len(other.bytes) <= buffer_bytes
     assert other.bytes == data
     assert (end.stream.unsent, end.drains) == (0, 1)
 
@@ -264,6 +265,15 @@ def test_a_partition_of_one_way() -> None:
     network.heal("a", "b", one_way=True)
     network.run_until_idle()
     assert other.bytes == b"never mind"
+
+
+def test_nobody_connects_where_one_way_is_blocked() -> None:
+    for way in (("a", "b"), ("b", "a")):
+        network, a, _ = two()
+        network.partition(*way, one_way=True)
+        outcome = a.connect("b", timeout_s=5)
+        network.advance(6)
+        assert isinstance(outcome[0], TimeoutError)
 
 
 def test_a_host_cut_off_from_all_and_what_was_set_last_holds() -> None:
@@ -418,14 +428,47 @@ def test_a_kill_behind_a_partition_is_found_by_what_was_written() -> None:
     assert end.is_reset()
 
 
+def test_a_reset_that_a_partition_swallows_is_not_repeated() -> None:
+    for is_late in (True, False):
+        network, end, other = joined(7)
+        network.delay("a", "b", 0.1)
+        if is_late:
+            network.kill("b")
+            network.partition()
+        else:
+            network.partition()
+            other.stream.write(b"x" * 100)
+            network.advance(1)
+            network.kill("b")
+        network.advance(1)
+        network.heal()
+        network.advance(100)
+        assert end.over == []
+        end.stream.write(b"anybody?")
+        network.advance(1)
+        assert end.is_reset()
+
+
+def test_who_waits_in_a_door_that_closes_is_reset() -> None:
+    network, a, b = two()
+    network.run_until_idle()
+    network.freeze("b")
+    outcome = a.connect("b")
+    network.run_until_idle()
+    assert outcome[0].over == []
+    b.door.close()
+    network.run_until_idle()
+    assert outcome[0].is_reset()
+
+
 def test_a_killed_host_thaws() -> None:
     network, a, _ = two()
     network.freeze("b")
     network.kill("b")
-    Program(network, "b")
-    outcome = a.connect("b")
+    born = Program(network, "b")
+    a.connect("b")
     network.run_until_idle()
-    assert isinstance(outcome[0], End)
+    assert len(born.inside) == 1
     network.thaw("b")
 
 
