@@ -249,12 +249,11 @@ class SimKernel:
     def __init__(self, host: SimHost) -> None:
         self._host = host
         self._life = host.life
-        self._loop: Optional[SimLoop] = None
         self.now: Callable[[], float] = host.paths.world.clock
 
     def start_hub(self, entered: Entered) -> Callable[[float], Any]:
         """See `iris.mesh.kernel.Kernel`, as for the others."""
-        loop = self._loop = SimLoop(self._host)
+        loop = SimLoop(self._host)
         if self._life == self._host.life:
             self._host.paths.world.enter(loop)
             self._host.enter(loop)
@@ -265,7 +264,7 @@ class SimKernel:
         self._host.leave(hub)
 
     def start_thread(self, entry: Callable[[], None]) -> None:
-        self._host.paths.world.add(0.0, Call(entry, self._loop))
+        self._host.paths.world.add(0.0, Call(entry))
 
     def socket(self, _: int) -> SimSocket:
         host = self._host

@@ -159,9 +159,8 @@ class SimSocket:
             count = self.machine.paths.piece(min(len(buffer), len(inbox)))
             buffer[:count] = inbox[:count]
             del inbox[:count]
-            if not self._is_ended and not self.is_reset:
-                assert self.out is not None
-                self.out.send(Kind.CREDIT, count)
+            assert self.out is not None
+            self.out.send(Kind.CREDIT, count)
             return count
         if not self._is_ended:
             # Else a reset that came after the end is not told.
@@ -188,8 +187,8 @@ class SimSocket:
     def end_way(self) -> None:
         """Somebody between the hosts ends our way to the other side."""
         self.is_half_closed = True
-        if self.out is not None and not self._is_shut:
-            self.out.send(Kind.END)
+        assert self.out is not None
+        self.out.send(Kind.END)
 
     @property
     def label(self) -> str:
@@ -218,11 +217,7 @@ class SimSocket:
         """Whether writing does, or it is known what has become of connecting."""
         if self._is_connecting:
             return False
-        return (
-            self._in_use < self.machine.paths.buffer_bytes
-            or self.is_reset
-            or self._is_shut
-        )
+        return self._in_use < self.machine.paths.buffer_bytes or self.is_reset
 
     def arrive(self, kind: Kind, what: Any) -> None:
         """Something has come on the wire."""

@@ -276,6 +276,16 @@ def test_a_reset_is_told_to_who_waits_to_write_even_if_it_does_not_read(net: Net
     assert [type(error) for error in a.over] == [ConnectionResetError]
 
 
+def test_a_long_write_to_one_that_has_closed_is_told_as_a_loss(net: Net) -> None:
+    a, b = net.pair()
+    net.do(a.stream.pause)
+    net.do_there(b.stream.close)
+    net.settle()
+    net.do(a.stream.write, b"x" * (8 << 20))
+    net.until(lambda: a.over)
+    assert [type(error) for error in a.over] == [BrokenPipeError]
+
+
 def test_a_write_to_one_that_has_closed_is_in_vain(net: Net) -> None:
     a, b = net.pair()
     net.do(a.stream.pause)

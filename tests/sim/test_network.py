@@ -255,6 +255,63 @@ def test_a_partition_is_silent_and_what_was_sent_arrives_after_it(seed: int) -> 
     assert isinstance(patient[0], End)
 
 
+def test_what_a_partition_held_up_takes_its_time() -> None:
+    network, end, other = joined()
+    network.delay("a", "b", 0.5)
+    network.partition()
+    end.stream.write(b"late")
+    network.advance(10)
+    network.heal()
+    network.advance(1)
+    assert set(other.times) == {10.5}
+
+
+def test_whoever_takes_his_attempt_back_is_not_seen() -> None:
+    network, a, b = two()
+    network.delay("a", "b", 1.0)
+    outcome = a.connect("b", timeout_s=0.5)
+    network.advance(5)
+    assert isinstance(outcome[0], TimeoutError)
+    assert b.inside == []
+    assert {entry[1] for entry in network.trace} == {"listen", "delay"}
+
+
+def test_an_end_is_told_once() -> None:
+    network, end, other = joined()
+    end.stream.write(b"all")
+    end.stream.finish()
+    network.advance(10)
+    assert (other.bytes, other.over, end.over) == (b"all", [None], [])
+    assert [entry[1] for entry in network.trace].count("end") == 2
+
+
+def test_a_driver_that_is_stopped_has_closed_all_when_that_returns() -> None:
+    network, a, b = two()
+    outcome = a.connect("b")
+    network.run_until_idle()
+    made: list[int] = []
+    b.driver.post(lambda: made.append(1))
+    b.driver.stop(1)
+    assert made == [1]
+    refused = a.connect("b")
+    network.run_until_idle()
+    assert outcome[0].over == [None]
+    assert isinstance(refused[0], ConnectionRefusedError)
+
+
+def test_a_port_that_is_in_use_is_given_to_nobody_else() -> None:
+    network, a, _ = two()
+    outcome = a.connect("b")
+    network.run_until_idle()
+    host = a.driver.kernel._host
+    used = {Program.PORT, *(sock.address[1] for sock in host.sockets.values())}
+    assert isinstance(outcome[0], End)
+    assert len(used) == 2
+    given = {host.new_port() for _ in range(2 * 28_232)}
+    assert len(given) == 28_231
+    assert not given & used
+
+
 def test_a_partition_of_one_way() -> None:
     network, end, other = joined()
     network.partition("a", "b", one_way=True)
@@ -269,11 +326,12 @@ def test_a_partition_of_one_way() -> None:
 
 def test_nobody_connects_where_one_way_is_blocked() -> None:
     for way in (("a", "b"), ("b", "a")):
-        network, a, _ = two()
+        network, a, b = two()
         network.partition(*way, one_way=True)
         outcome = a.connect("b", timeout_s=5)
         network.advance(6)
         assert isinstance(outcome[0], TimeoutError)
+        assert b.inside == []
 
 
 def test_a_host_cut_off_from_all_and_what_was_set_last_holds() -> None:

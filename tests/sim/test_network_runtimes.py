@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import logging
 from random import Random
@@ -148,6 +149,29 @@ def test_a_killed_runtime_is_gone_with_all_that_it_was_doing() -> None:
     again = SimRuntime(network=network, host="b")
     assert again.ask(again.spawn(lambda _: iris.reply("born")), b"", 1) == "born"
     assert a.ask(a.spawn(lambda _: iris.reply("alive")), b"", 1) == "alive"
+    assert log == []
+
+
+def test_what_was_killed_does_not_even_clean_up_when_it_is_forgotten() -> None:
+    network, (a, _) = runtimes(0)
+    log: list[str] = []
+
+    def begin() -> None:
+        rt = SimRuntime(network=network, host="c")
+
+        def slow(_: Any) -> None:
+            try:
+                iris.current().runtime.sleep(1)
+            finally:
+                log.append("cleaned up")
+
+        rt.send(rt.spawn(slow), b"")
+
+    begin()
+    a.run_until_idle()
+    network.kill("c")
+    for _ in range(3):
+        gc.collect()
     assert log == []
 
 
