@@ -75,6 +75,7 @@ PUBLIC: dict[str, list[str]] = {
         "WouldDeadlock",
     ],
     "iris.testing": [
+        "SimNetwork",
         "SimRuntime",
     ],
 }

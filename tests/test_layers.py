@@ -70,6 +70,7 @@ LAYERS: dict[str, int] = {
     "iris.mesh.backlog": 3,
     "iris.mesh.channel": 3,
     "iris.mesh.keys": 3,
+    "iris.mesh.kernel": 3,
     "iris.mesh.line": 3,
     "iris.mesh.link": 3,
     "iris.mesh.node": 3,
@@ -122,7 +123,7 @@ EFFECTS = ("iris.run.*", "iris.mesh.link", "iris.interop.*", "iris.jit.shim")
 # What may be imported in a few places only, and where.
 RESERVED: dict[str, tuple[str, ...]] = {
     "socket": ("iris.mesh.link",),
-    "_socket": ("iris.mesh.link",),
+    "_socket": ("iris.mesh.link", "iris.mesh.kernel"),
     "gevent": EFFECTS,
     "greenlet": EFFECTS,
     "threading": EFFECTS,
