@@ -1,8 +1,8 @@
 """The `iris` command: reads the arguments and hands over to the part that does the work.
 
-Exit codes: 0 all is well, 1 a result is wrong (`demo`: the accounting; `doctor`: the
-self-check) or could not be written, 2 the arguments or the file cannot be used, 130
-interrupted, 141 the reader of the output has left.
+Exit codes: 0 all is well, 1 a result is wrong (`demo`: the accounting, or there is no second
+process; `doctor`: the self-check) or could not be written, 2 the arguments or the file cannot be
+used, 130 interrupted, 141 the reader of the output has left.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ JOBS_OPEN_MOST = 100
 """Beyond so many open jobs no more rows are sent: while the node is away they would pile up."""
 
 ASK_EVERY_ROWS = 25
-"""Often enough, and for no more than a twentieth of the time of a row."""
+"""Before the books are asked whether there is room: that takes messages too, so not at each row."""
 
 RESTARTS_MAX, WITHIN_S, BACKOFF_MS = 3, 60.0, (100, 1000)
 """Of the process. One that does not come up three times does not come up."""
