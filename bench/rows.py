@@ -51,8 +51,12 @@ def _rate(cpython: float | None = None, pypy: float | None = None) -> tuple[Metr
     return (Metric("rate", "", "/s", floors=floors),)
 
 
-def _trip(cpython: float, pypy: float) -> tuple[Metric, ...]:
-    floors = {"cpython": cpython * 1e6, "pypy": pypy * 1e6}
+def _trip(cpython: float | None = None, pypy: float | None = None) -> tuple[Metric, ...]:
+    floors = (
+        {"cpython": cpython * 1e6, "pypy": pypy * 1e6}
+        if cpython is not None and pypy is not None
+        else None
+    )
     return (
         Metric("p50", "p50", "us", more_is_better=False, floors=floors),
         Metric("p99", "p99", "us", more_is_better=False),
@@ -268,15 +272,39 @@ MESH_ROWS: tuple[Row, ...] = (
         _rate(350e3, 600e3),
     ),
     Row(
+        "oneway_keyed",
+        "one way, 64 B, from the main thread to one actor, with a key (version 2)",
+        1_000_000,
+        100_000,
+        5,
+        _rate(400e3, 600e3),
+    ),
+    Row(
         "trip",
         "a message to an actor of another process and one back, link idle",
+        5_000,
+        1_000,
+        3,
+        _trip(),
+    ),
+    Row(
+        "trip_flood",
+        "the same while a thread floods another actor there",
+        500,
+        100,
+        2,
+        (*_trip(), Metric("flood", "messages beside it", "/s")),
+    ),
+    Row(
+        "ask",
+        "an actor asks one of another process, with a key, link idle",
         5_000,
         1_000,
         3,
         _trip(120e-6, 120e-6),
     ),
     Row(
-        "trip_flood",
+        "ask_flood",
         "the same while a thread floods another actor there",
         500,
         100,

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
 import iris
 from bench.gauges import Finish, countdown, rss_bytes
 from bench.second import serve
+
+KEY = "IRIS_BENCH_KEY"
+"""The variable with the key of both nodes, where they have one."""
+
+
+def node() -> Any:
+    """A runtime, with the key if there is one."""
+    return iris.Runtime(cluster_key=f"env:{KEY}" if KEY in os.environ else None)
 
 
 class Far:
@@ -43,6 +52,11 @@ class Far:
         """How many messages the sink has handled."""
         return self.handled
 
+    def answer(self, name: str) -> str:
+        """Have an actor answer every question with what was asked."""
+        self.rt.register(name, self.rt.spawn(self.rt.reply))
+        return "ready"
+
     def echo(self, name: str, address: str, back: str) -> str:
         """Have an actor send everything on to an actor of the first process."""
         send = self.rt.send
@@ -57,7 +71,7 @@ class Far:
 
 def main() -> None:
     """Listen, and obey."""
-    far = Far(iris.Runtime())
+    far = Far(node())
     # Every address of the loopback, so that it can stand for many nodes.
     address = far.rt.listen("0.0.0.0:0", insecure=True)
     serve(
@@ -68,6 +82,7 @@ def main() -> None:
             "sink": far.sink,
             "so_far": far.so_far,
             "echo": far.echo,
+            "answer": far.answer,
             "rss": rss_bytes,
         },
     )

@@ -6,16 +6,21 @@ because the link is full is made again after a pause, so that every message arri
 
 from __future__ import annotations
 
+import os
+import secrets
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Callable
 
 import gevent
 
 import iris
-from bench.gauges import WAIT_S, Figures, Finish, Stuck, percentile, rate, rss_bytes
+from bench.gauges import WAIT_S, Figures, Finish, Stuck, percentile, rate, rss_bytes, trips
 from bench.second import Second
+from bench.workloads.far import KEY, node
 
 clock = time.perf_counter
 
@@ -44,11 +49,17 @@ def send_to_all(rt: Any, pids: list[int], n: int, payload: bytes, pause: Any) ->
                 pause(PAUSE_S)
 
 
+def keyed(workload: Callable[[int, int], list[Figures]], n: int, repeats: int) -> list[Figures]:
+    """Run a workload between nodes that have a key, so that they speak version 2."""
+    os.environ[KEY] = secrets.token_hex(32)
+    return workload(n, repeats)
+
+
 def oneway(n: int, repeats: int, actors: int, size: int, from_actor: bool) -> list[Figures]:
     """Send n messages of a size over a number of actors, again and again between two processes."""
     payload = b"m" * size
     figures: list[Figures] = []
-    with Second("bench.workloads.far") as far, iris.Runtime() as rt:
+    with Second("bench.workloads.far") as far, node() as rt:
         address = f"127.0.0.1:{far.greeting}"
         for index in range(repeats):
             far.ask("count", actors, n, f"count{index}")
@@ -107,41 +118,91 @@ class Trips:
 
 def trip(n: int, repeats: int) -> list[Figures]:
     """Round trips while nothing else is sent."""
-    with Second("bench.workloads.far") as far, iris.Runtime() as rt:
-        trips = Trips(rt, far)
-        return [trips.make(n) for _ in range(repeats)]
+    with Second("bench.workloads.far") as far, node() as rt:
+        made = Trips(rt, far)
+        return [made.make(n) for _ in range(repeats)]
+
+
+@contextmanager
+def flood(rt: Any, far: Second) -> Iterator[Callable[[Callable[[], Figures]], Figures]]:
+    """Have a thread send as much as the link takes; gives what adds the rate of it to figures."""
+    far.ask("sink", "sink")
+    sink = rt.resolve_remote(f"127.0.0.1:{far.greeting}", "sink")
+    over = False
+
+    def send() -> None:
+        while not over:
+            send_to_all(rt, [sink], 1000, PAYLOAD, time.sleep)
+
+    def beside(measure: Callable[[], Figures]) -> Figures:
+        before, start_s = int(far.ask("so_far")), clock()
+        figures = measure()
+        handled = int(far.ask("so_far")) - before
+        return {**figures, "flood": rate(handled, start_s, clock())["rate"]}
+
+    flooding = threading.Thread(target=send, daemon=True)
+    flooding.start()
+    try:
+        yield beside
+    finally:
+        over = True
+        flooding.join()
 
 
 def trip_flood(n: int, repeats: int) -> list[Figures]:
     """Round trips while another thread sends as much as the link takes."""
-    figures: list[Figures] = []
-    with Second("bench.workloads.far") as far, iris.Runtime() as rt:
-        trips = Trips(rt, far)
-        far.ask("sink", "sink")
-        sink = rt.resolve_remote(f"127.0.0.1:{far.greeting}", "sink")
-        over = False
+    with Second("bench.workloads.far") as far, node() as rt:
+        made = Trips(rt, far)
+        with flood(rt, far) as beside:
+            return [beside(lambda: made.make(n)) for _ in range(repeats)]
 
-        def flood() -> None:
-            while not over:
-                send_to_all(rt, [sink], 1000, PAYLOAD, time.sleep)
 
-        flooding = threading.Thread(target=flood, daemon=True)
-        flooding.start()
-        try:
-            for _ in range(repeats):
-                before, start_s = int(far.ask("so_far")), clock()
-                made = trips.make(n)
-                made["flood"] = rate(int(far.ask("so_far")) - before, start_s, clock())["rate"]
-                figures.append(made)
-        finally:
-            over = True
-            flooding.join()
-    return figures
+def ask(n: int, repeats: int) -> list[Figures]:
+    """Questions of an actor to one of the other process, while nothing else is sent."""
+    with Second("bench.workloads.far") as far, node() as rt:
+        asking = asker(rt, far)
+        return [asking(n) for _ in range(repeats)]
+
+
+def ask_flood(n: int, repeats: int) -> list[Figures]:
+    """The same while another thread sends as much as the link takes."""
+    with Second("bench.workloads.far") as far, node() as rt:
+        asking = asker(rt, far)
+        with flood(rt, far) as beside:
+            return [beside(lambda: asking(n)) for _ in range(repeats)]
+
+
+def asker(rt: Any, far: Second) -> Callable[[int], Figures]:
+    """What has an actor ask n times and gives the figures."""
+    far.ask("answer", "answer")
+    target = rt.resolve_remote(f"127.0.0.1:{far.greeting}", "answer")
+
+    def asking(n: int) -> Figures:
+        finish = Finish()
+        figures: Figures = {}
+
+        def question() -> None:
+            while True:
+                try:
+                    rt.ask(target, PAYLOAD, WAIT_S)
+                    return
+                except iris.LimitReached:  # The link is full.
+                    gevent.sleep(PAUSE_S)
+
+        def handle(_message: object) -> None:
+            figures.update(trips(n, question))
+            finish.set()
+
+        rt.send(rt.spawn(handle), b"go")
+        finish.wait("answers")
+        return figures
+
+    return asking
 
 
 def rss_peer(n: int) -> Figures:
     """Bytes for each of n peers that are watched and have nothing to say, and their work."""
-    with Second("bench.workloads.far") as far, iris.Runtime() as rt:
+    with Second("bench.workloads.far") as far, node() as rt:
         far.ask("sink", "sink")
         rt.resolve_remote(f"127.0.0.1:{far.greeting}", "sink")
         before, before_far = rss_bytes(), int(far.ask("rss"))
@@ -165,7 +226,10 @@ REPEATED: dict[str, Callable[[int, int], list[Figures]]] = {
     "oneway_100": partial(oneway, actors=100, size=64, from_actor=False),
     "oneway_actor_100": partial(oneway, actors=100, size=64, from_actor=True),
     "oneway_1k": partial(oneway, actors=1, size=1024, from_actor=False),
+    "oneway_keyed": partial(keyed, partial(oneway, actors=1, size=64, from_actor=False)),
     "trip": trip,
     "trip_flood": trip_flood,
+    "ask": partial(keyed, ask),
+    "ask_flood": partial(keyed, ask_flood),
 }
 WORKLOADS: dict[str, Callable[[int], Figures]] = {"rss_peer": rss_peer}
