@@ -91,6 +91,12 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="lose one row on purpose, to see that the accounting notices (exit code 1)",
     )
+    parser.add_argument(
+        "--mesh",
+        action="store_true",
+        help="have the workers in a second process of this machine, which is killed in mid-stream "
+        "and comes back; work that was not answered is sent again, and counted once",
+    )
     parser.set_defaults(command=_demo)
 
 
@@ -114,7 +120,11 @@ def _add_keygen(parser: argparse.ArgumentParser) -> None:
 
 def _demo(options: argparse.Namespace, out: Screen, err: Screen) -> int:
     return demo.run(
-        demo.Options(options.input, options.rows, options.repeat, options.drop_one), out, err
+        demo.Options(
+            options.input, options.rows, options.repeat, options.drop_one, options.mesh
+        ),
+        out,
+        err,
     )
 
 

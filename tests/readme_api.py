@@ -89,6 +89,7 @@ RUNTIME: dict[str, list[str]] = {
         "watch_node",
         "is_node_up",
         "nodes",
+        "register_type",
     ],
     "The runtime itself": [
         "self_pid",

@@ -205,7 +205,7 @@ def fill(child: Child, cell: ActorCell) -> None:
     """An actor takes the place. Under the table lock."""
     child.cell = cell
     child.pid = cell.pid
-    child.is_remote = cell.spec.bytes_only
+    child.is_remote = cell.spec.is_remote
     child.first_pid = child.first_pid or cell.pid
     ties = ties_of(cell)
     ties.seats = (*ties.seats, child)

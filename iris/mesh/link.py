@@ -382,7 +382,9 @@ class SocketStream:
         self.unsent = 0
         self._driver = driver
         self._sock = sock
-        self._owner: Receiver
+        self._owner: Optional[Receiver] = None
+        # From `begin` to `close`: owners refer to their streams, and what goes in a circle waits
+        # for the garbage collector, with all that it holds of a peer.
         self._out: deque[memoryview] = deque()
         # What the system has not taken. Invariant: its bytes are `unsent`, and while there are
         # any, the writer waits for the system to take more.
@@ -470,6 +472,7 @@ class SocketStream:
         _close_all(self._reader, self._writer, self._finishing)
         self._sock.close()
         self._out.clear()
+        self._owner = None
 
     def _readable(self) -> None:
         buffer = self._driver.buffer
@@ -482,7 +485,7 @@ class SocketStream:
             return
         if not count:
             self._lost(None)
-        elif self._finishing is None:
+        elif self._finishing is None and self._owner is not None:
             self._tell(self._owner.received, bytes(buffer[:count]))
 
     def _writable(self) -> None:
@@ -502,16 +505,16 @@ class SocketStream:
             self._lost(error)
             return
         self._writer.stop()
-        if self._finishing is None:
-            self._tell(self._owner.drained)
-        else:
+        if self._finishing is not None:
             self._shut()
+        elif self._owner is not None:
+            self._tell(self._owner.drained)
 
     def _lost(self, error: Optional[Exception]) -> None:
-        tells = self._finishing is None
+        owner = self._owner if self._finishing is None else None
         self.close()
-        if tells:
-            self._driver.guard(lambda: self._owner.lost(error))
+        if owner is not None:
+            self._driver.guard(lambda: owner.lost(error))
 
     def _tell(self, call: Callable[..., Any], *arguments: Any) -> None:
         try:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import errno
 from dataclasses import dataclass
 from math import inf
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable, Optional, Protocol, Union
 
 from iris.core.cell import ActorCell
 from iris.core.messages import ExitReason, PySystemMessage, SystemType
 from iris.errors import NodeUnreachable
+from iris.mesh.backlog import Backlog
 from iris.mesh.health import HealthLimits, Judge, PeerReason, PeerState
-from iris.mesh.outbox import Outbox
-from iris.mesh.questions import Question, Questions
+from iris.mesh.questions import Question
 from iris.mesh.streams import Driver
 from iris.mesh.wire import Address, WireLimits
 
@@ -82,18 +82,45 @@ class Shared:
         self.forget = forget
 
 
+class Outbox(Protocol):
+    """What sends the messages of proxies: an `iris.mesh.outbox.Outbox`, or an `iris.mesh.line`."""
+
+    backlog: Backlog
+
+    @property
+    def underway(self) -> int: ...
+    def run(self) -> None: ...
+    def drop(self) -> Any: ...
+    def close(self) -> None: ...
+
+
+class Questions(Protocol):
+    """What asks: an `iris.mesh.questions.Questions`, or an `iris.mesh.line`."""
+
+    @property
+    def is_idle(self) -> bool: ...
+    def ask(self, question: Question) -> None: ...
+    def drop(self) -> list[Question]: ...
+
+
+Ways = tuple[Outbox, Questions]
+"""How a peer is reached, by the version that is spoken with it. With version 2 both are one."""
+
+
 class Peer:
     """One other node. In the hub of the mesh, but for `info`."""
 
     def __init__(
-        self, shared: Shared, address: Address, make_outbox: Callable[[Peer], Outbox]
+        self, shared: Shared, address: Address, make_ways: Callable[[Peer], Ways]
     ) -> None:
         self.address = address
         self._shared = shared
         self._driver = shared.driver
         self._judge = Judge(shared.health, self._driver.now(), shared.luck)
-        self.outbox = make_outbox(self)
-        self._questions = Questions(self, self._driver, shared.wire, shared.io_timeout_s)
+        self.outbox, self._questions = make_ways(self)
+        self.backlog = self.outbox.backlog
+        self._lag_s = 0.0
+        # What the peer has said with its latest answer.
         self._watchers: dict[ActorCell, None] = {}
         self._is_listed = False
         # Whether discovery tells of it.
@@ -109,7 +136,7 @@ class Peer:
         judge = self._judge
         return NodeInfo(
             str(self.address), judge.state, judge.reason, judge.round_trip_s, judge.lag_s,
-            len(self.outbox.proxies),
+            len(self.backlog.proxies),
         )  # fmt: skip
 
     # -- what is wanted of it --------------------------------------------------------------
@@ -159,13 +186,14 @@ class Peer:
         self._plan()
 
     def needed(self) -> None:
-        """It has a proxy or a watcher more."""
+        """It has a proxy more."""
+        self.outbox.run()
         self._plan()
 
     # -- what happens to it ----------------------------------------------------------------
 
     def heard(self) -> None:
-        """Bytes have come, or a connection was made."""
+        """It has answered something."""
         if self._judge.heard(self._driver.now()):
             self._changed()
 
@@ -178,7 +206,10 @@ class Peer:
         self._down(error, changed)
 
     def _fail(self, error: Exception) -> None:
-        self._judge.cut()
+        judge = self._judge
+        judge.cut()
+        if judge.state is PeerState.DOWN:
+            self._retry_at = self._driver.now() + judge.pause_s()
         for question in self._questions.drop():
             question.settle(error)
         self._plan()
@@ -188,17 +219,33 @@ class Peer:
         judge = self._judge
         assert judge.reason is not None
         metadata = {"address": str(self.address), "reason": str(judge.reason)}
-        self.outbox.drop()
+        questions = self._drop()
         gone = ExitReason.DISCONNECTED if judge.reason is PeerReason.LEFT else ExitReason.NODE_DOWN
-        for proxy in list(self.outbox.proxies.values()):
+        for proxy in list(self.backlog.proxies.values()):
             proxy.end(gone, {**metadata, "message": _text(error)})
         if changed:
             self._shared.changed(str(self.address), f"is down: {judge.reason} ({_text(error)})")
             self._tell(SystemType.NODE_DOWN, gone, {**metadata, "message": _text(error)})
         self._retry_at = self._driver.now() + judge.pause_s()
-        for question in self._questions.drop():
+        for question in questions:
             question.settle(error)
         self._plan()
+
+    def _drop(self) -> list[Question]:
+        """Close all ways to it; gives what was asked."""
+        asked = self._questions.drop()
+        # By version 2 that was the same.
+        self.outbox.drop()
+        return asked
+
+    def left(self) -> None:
+        """It has said goodbye."""
+        changed = self._judge.unreachable(self._driver.now(), PeerReason.LEFT)
+        self._down(ConnectionResetError(errno.ECONNRESET, "it has left"), changed)
+
+    def lags(self, lag_s: float) -> None:
+        """What it says of its own loop, with the answer that comes next."""
+        self._lag_s = lag_s
 
     def _back(self) -> None:
         """It has answered."""
@@ -234,8 +281,8 @@ class Peer:
 
     @property
     def _is_needed(self) -> bool:
-        outbox = self.outbox
-        return bool(self._watchers or outbox.proxies or outbox.underway or self._is_listed)
+        proxies, underway = self.backlog.proxies, self.outbox.underway
+        return bool(self._watchers or proxies or underway or self._is_listed)
 
     def _plan(self) -> None:
         """See to it that `_tick` comes when the next thing is due."""
@@ -272,7 +319,10 @@ class Peer:
                 self._ping(now)
             elif now >= self._retry_at:
                 self._retry_at = inf
-                self._questions.ask(Question(None, self._ponged_when_down, None))
+                ends_at = now + self._shared.io_timeout_s
+                self._questions.ask(Question(None, self._ponged_when_down, ends_at))
+            # It had no descriptor when it wanted to connect, perhaps.
+            self.outbox.run()
         elif now >= self._needless_since + FORGET_AFTER_S and self._questions.is_idle:
             self.close()
             self._shared.forget(self)
@@ -289,7 +339,7 @@ class Peer:
         if isinstance(outcome, Exception):
             judge.cut()
             return
-        if judge.answered(self._driver.now()):
+        if judge.answered(self._driver.now(), self._lag_s):
             self._changed()
         metadata = {"address": str(self.address), "round_trip_s": judge.round_trip_s}
         self._tell(SystemType.PONG, None, metadata)
@@ -298,10 +348,13 @@ class Peer:
     def _ponged_when_down(self, outcome: Union[int, Exception]) -> None:
         if not isinstance(outcome, Exception):
             self._back()
+        elif self._retry_at == inf:
+            # No answer in time, or none that can be understood. Else this comes of `_down`.
+            self.unreachable(outcome)
 
     def close(self) -> None:
         """Close its connections; what waits is lost. The node stops, or forgets it."""
-        self.outbox.drop()
+        self.outbox.close()
         error = ConnectionAbortedError(errno.ECONNABORTED, "this node has stopped")
         for question in self._questions.drop():
             question.settle(error)

@@ -19,11 +19,8 @@ from iris.mesh.wire import Address, WireLimits
 TRIES = 2
 """How often a question is asked when the peer closes before it answers."""
 
-PINGS_MOST = 16
-"""Pings without an answer; more of them say nothing new."""
-
 QUESTIONS_MOST = 4096
-"""Questions for names without an answer, of one node."""
+"""Questions without an answer, of one node."""
 
 
 class Question:
@@ -86,12 +83,12 @@ class Questions:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is asked now."""
-        return not self._waiting and not (self._client and self._client.outstanding)
+        """Whether nobody waits for an answer; what may wait for ever is nobody's question."""
+        return all(one.ends_at is None for one in self._asked())
 
     def ask(self, question: Question) -> None:
         """Ask it; its `settle` is called once, not within this call."""
-        if self._count() >= (PINGS_MOST if question.name is None else QUESTIONS_MOST):
+        if self._count() >= QUESTIONS_MOST:
             error = TimeoutError(f"{self._owner.address} is asked too much at a time")
             self._driver.post(lambda: question.settle(error))
             return
@@ -126,8 +123,8 @@ class Questions:
         if isinstance(outcome, Exception):
             self._owner.unreachable(outcome)
             return None
+        # That is no sign of life: the system of a frozen node takes connections, too.
         self._stream, self._client, self._answers = outcome, ClientV1(self._limits), 0
-        self._owner.heard()
         self._send()
         return self
 
@@ -136,10 +133,10 @@ class Questions:
     def received(self, data: bytes) -> None:
         """Answers have come."""
         assert self._client is not None
-        self._owner.heard()
         for event in self._client.receive_data(data, self._driver.now()):
             if isinstance(event, (Resolved, Ponged)):
                 self._answers += 1
+                self._owner.heard()
                 event.token.settle(event.pid if isinstance(event, Resolved) else 1)
             elif isinstance(event, Broken):
                 self._break(ConnectionResetError(0, f"{self._owner.address}: {event.error}"))
@@ -152,12 +149,10 @@ class Questions:
         """The connection is over; what was asked is asked once more on another."""
         client, self._stream, self._client = self._client, None, None
         outstanding: list[Question] = [] if client is None else client.tokens()
-        again = [one for one in outstanding if self._answers or one.tries < TRIES]
-        self._waiting.extendleft(reversed(again))
-        wrong = error or closed_by(self._owner.address)
-        if len(again) < len(outstanding):
+        self._waiting.extendleft(reversed(outstanding))
+        if not self._answers and any(one.tries >= TRIES for one in outstanding):
             # It takes connections and answers nothing on them.
-            self._owner.unreachable(wrong)
+            self._owner.unreachable(error or closed_by(self._owner.address))
         elif self._waiting:
             self._send()
 

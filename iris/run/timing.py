@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, Optional, Union
 
 from iris.core.book import strike
-from iris.core.cell import DEAD, STOPPING
+from iris.core.cell import DEAD, STOPPING, remote_of
 from iris.core.links import book_of, loosen
 from iris.core.table import Table
 from iris.core.timers import Timer, Timers
@@ -70,6 +70,10 @@ class Timing:
     def _add(self, pid: int, delay_s: float, interval_s: Optional[float], data: Any) -> int:
         check_pid(pid)
         data = owned(data)
+        receiver = self._table.get(pid)
+        remote = None if receiver is None else remote_of(receiver)
+        if remote is not None and type(data) is not bytes:
+            data = remote.encode(data)
         with self._table.lock:
             before = self._timers.next
             timer_id = self._timers.add(self._clock() + delay_s, interval_s, pid, data)
