@@ -106,11 +106,11 @@ class SimHost:
         for hub in self._hubs:
             self.paths.world.thaw(hub)
 
-    def kill(self) -> list[Any]:
+    def kill(self) -> None:
         """End all that runs here, as it is.
 
-        Returns:
-            What has to be kept, lest the end of a greenlet's memory runs code of a dead actor.
+        Greenlets that wait are not ended, for that would run code of theirs; `iris.run.context`
+        knows them, so that nothing collects them.
         """
         self.life += 1
         self._is_frozen = False
@@ -122,7 +122,6 @@ class SimHost:
             sock.abort()
         for call in killed:
             call()
-        return [hubs, killed]
 
 
 class Watcher:

@@ -59,8 +59,6 @@ class SimNetwork:
         self.seed = seed
         self._paths = Paths(seed, chunking, buffer_bytes)
         self._hosts: dict[str, SimHost] = {}
-        self._dead: list[Any] = []
-        # What was killed, kept so that nothing of it ever ends.
 
     # -- who is there ------------------------------------------------------------------------
 
@@ -195,7 +193,7 @@ class SimNetwork:
         """
         one = self._known(host)
         self._paths.note("kill", one.name)
-        self._dead.append(one.kill())
+        one.kill()
 
     # -- inside --------------------------------------------------------------------------------
 
