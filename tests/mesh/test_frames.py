@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -87,6 +88,16 @@ def kind_of(data: bytes) -> str:
     return caught.value.kind
 
 
+def tried(data: bytes) -> tuple[list[Any], str]:
+    """The fields of each frame up to what is wrong, and the word for that, if anything is."""
+    events: list[Any] = []
+    try:
+        read_record(data, NOTED, events, events)
+    except WireError as error:
+        return events, error.kind
+    return events, ""
+
+
 # -- the page ----------------------------------------------------------------------------------
 
 
@@ -162,11 +173,11 @@ def test_random_records_are_read_as_they_were_written(seed: int) -> None:
     expected: list[Any] = []
     for name in names:
         fields = VECTORS[name][1]
-        if name.startswith("message") and expected and expected[-1][:3] == fields[:3]:
-            if len(expected[-1]) == 4:
-                expected[-1] = (*fields[:3], expected[-1][3] + fields[3])
-                continue
-        expected.append(fields)
+        last = expected[-1] if name.startswith("message") and expected else ()
+        if last[:3] == fields[:3] and len(last) == 4:
+            expected[-1] = (*fields[:3], last[3] + fields[3])
+        else:
+            expected.append(fields)
     assert read(b"".join(FRAMES[name] for name in names)) == expected
 
 
@@ -216,14 +227,9 @@ def test_every_length_that_is_a_lie_is_refused_or_ends_the_frame_there(name: str
         if size > whole:
             assert kind_of(data) == "length"
             continue
-        shorter = data[: 5 + size]
-        try:
-            (event,) = read(shorter)
-        except WireError as error:
-            assert error.kind in {"length", "utf8"}
-        else:
-            # What varies in length is at the end: payload, name, text or the piece of a frame.
-            assert repr(event) != repr(VECTORS[name][1])
+        events, kind = tried(data[: 5 + size])
+        # What varies in length is at the end: payload, name, text or the piece of a frame.
+        assert kind in {"length", "utf8"} or events[0] != VECTORS[name][1]
 
 
 @pytest.mark.parametrize("name", VECTORS)
@@ -233,10 +239,8 @@ def test_every_changed_byte_gives_a_frame_or_a_fault(name: str) -> None:
         for change in (0x01, 0x02, 0x10, 0x80, 0xFF):
             data = bytearray(frame)
             data[place] ^= change
-            try:
-                read(bytes(data))
-            except WireError as error:
-                assert str(error)
+            events, kind = tried(bytes(data))
+            assert len(events) == 1 or kind
 
 
 @pytest.mark.parametrize(
@@ -273,11 +277,12 @@ def test_no_fault_shows_a_payload() -> None:
     secret = b"correct horse"
     for frame in FRAMES.values():
         for data in (frame + secret, frame[:-1], frame[:5] + secret):
-            try:
+            with contextlib.suppress(WireError):
                 read(data)
-            except WireError as error:
-                assert "horse" not in str(error)
-                assert str(secret) not in str(error)
+                continue
+            with pytest.raises(WireError) as caught:
+                read(data)
+            assert "horse" not in str(caught.value)
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -291,10 +296,9 @@ def test_bytes_of_chance_give_frames_or_a_fault(seed: int) -> None:
                 frame[random.randrange(len(frame))] = random.randrange(256)
             parts.append(bytes(frame[: random.choice((len(frame), random.randint(0, len(frame))))]))
         data = b"".join(parts)
-        events: list[Any] = []
-        try:
-            credited, messages = read_record(data, NOTED, events, events)
-        except WireError:
-            continue
-        assert credited <= len(data)
-        assert messages <= len(data) // 15
+        events, kind = tried(data)
+        assert len(events) <= len(parts)
+        if not kind:
+            credited, messages = read_record(data, NOTED, [], [])
+            assert credited <= len(data)
+            assert messages <= len(parts)

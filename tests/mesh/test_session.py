@@ -191,7 +191,8 @@ def test_a_question_stays_behind_messages_of_its_own_asker_to_its_target() -> No
     ours.ask(ECHO, 7, b"second", False, 1.0, None, 0.0)
     ours.ask(ECHO, 7, b"third", False, 1.0, None, 0.0)
     ours.send(ECHO, 7, [b"fourth"])
-    payloads = [event[4] if event[0] == "messages" else event[7] for event in told(carry(ours, theirs))]
+    events = told(carry(ours, theirs))
+    payloads = [event[4 if event[0] == "messages" else 7] for event in events]
     assert payloads == [b"first", b"elsewhere", b"second", b"third", b"fourth"]
     ours.ask(ECHO, 7, b"ahead again", False, 1.0, None, 0.0)
     ours.send(ECHO, 7, [b"last"])
@@ -205,7 +206,6 @@ def test_each_pair_of_actors_keeps_its_order(seed: int) -> None:
     sent: dict[tuple[int, int], list[int]] = {}
     seen: dict[tuple[int, int], list[int]] = {}
     numbers: list[int] = []
-    count = 0
 
     def deliver(events: list[Any]) -> None:
         for event in told(events):
@@ -215,9 +215,8 @@ def test_each_pair_of_actors_keeps_its_order(seed: int) -> None:
                 seen.setdefault(event[2:4], []).append(int.from_bytes(event[7][:4], "big"))
         theirs.taken(*cost(events), 0.0)
 
-    for step in range(600):
+    for count in range(600):
         target, sender = random.randint(1, 3), random.randint(0, 2)
-        count += 1
         size = random.choice((0, 50, 3000, 20_000, 100_000))
         payload = count.to_bytes(4, "big") + bytes(size)
         if random.random() < 0.5:
@@ -231,7 +230,7 @@ def test_each_pair_of_actors_keeps_its_order(seed: int) -> None:
             deliver(theirs.receive_data(data, 0.0))
         if random.random() < 0.2:
             carry(theirs, ours)
-        if step % 50 == 49 and numbers:
+        if count % 50 == 49 and numbers:
             ours.withdraw(random.choice(numbers))
     while ours.queued:
         deliver(carry(ours, theirs, take=False))
@@ -427,7 +426,6 @@ def test_a_frame_in_fragments_may_wait_for_credit() -> None:
     assert theirs.deadline is None
     assert theirs.data_to_send(60.0)
     assert theirs.deadline is None
-    theirs.taken(*cost([(*(),)]), 61.0)
     theirs.taken(55_042, 2, 61.0)
     theirs.check(61.05)
     assert theirs.data_to_send(61.05)
@@ -460,7 +458,8 @@ def test_answers_that_nobody_asked_for_are_counted_and_ignored() -> None:
 def test_a_request_number_that_has_no_answer_yet_is_refused() -> None:
     ask = f.pack_ask(1, 2, 0, 100, (), False, b"")
     assert fault(session().receive_data(record(ask, ask), 0.0)).kind == "request"
-    assert fault(session().receive_data(record(ask, f.pack_resolve(1, b"n")), 0.0)).kind == "request"
+    resolve = f.pack_resolve(1, b"n")
+    assert fault(session().receive_data(record(ask, resolve), 0.0)).kind == "request"
     theirs = session()
     assert told(theirs.receive_data(record(ask, f.pack_number(f.WITHDRAW, 1), ask), 0.0))[1:2] == [
         ("withdrawn", 1)
@@ -478,7 +477,7 @@ def test_a_withdrawal_of_nothing_is_nothing() -> None:
 def test_a_peer_that_asks_too_much_at_once_is_refused() -> None:
     theirs = session()
     for number in range(1, OWED_MOST + 1):
-        (event,) = theirs.receive_data(record(f.pack_resolve(number, b"n")), 0.0)
+        assert len(theirs.receive_data(record(f.pack_resolve(number, b"n")), 0.0)) == 1
     error = fault(theirs.receive_data(record(f.pack_resolve(number + 1, b"n")), 0.0))
     assert (error.kind, str(error)) == (
         "request", "8192 requests have no answer; ask more when some have one",
@@ -493,7 +492,7 @@ def test_a_peer_that_asks_and_does_not_read_is_refused() -> None:
         assert theirs.deadline is None
     events = theirs.receive_data(pings, 2.0)
     assert fault(events).kind == "unread"
-    assert str(fault(events)).startswith("133000 answers of 2261000 bytes wait for a peer that asks")
+    assert str(fault(events)).startswith("133000 answers of 2261000 bytes wait for a peer")
 
 
 def test_ends_of_actors_that_a_peer_does_not_read_lose_their_texts_and_then_break() -> None:
