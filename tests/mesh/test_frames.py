@@ -19,13 +19,13 @@ from iris.mesh.wire import WireError
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "wire-frames.md"
 ECHO = 0x500000001
 INCARNATION = bytes(range(16))
-CUT = f.pack_messages(1, 2, False, [b"abcdef"])[0]
+CUT = f.pack_message(1, 2, False, b"abcdef")
 
 # For each row of the page: the frame as the code writes it, and its fields as the code reads them.
 VECTORS: dict[str, tuple[bytes, Any]] = {
-    "message": (f.pack_messages(ECHO, 7, False, [b"hi"])[0], (ECHO, 7, False, [b"hi"])),
+    "message": (f.pack_message(ECHO, 7, False, b"hi"), (ECHO, 7, False, [b"hi"])),
     "message, packed": (
-        f.pack_messages(ECHO, 0, True, [b"\x93\x01\x02\x03"])[0],
+        f.pack_message(ECHO, 0, True, b"\x93\x01\x02\x03"),
         (ECHO, 0, True, [b"\x93\x01\x02\x03"]),
     ),
     "named": (f.pack_named(b"echo", 7, False, b"hi"), ("echo", 7, False, b"hi", 21)),
@@ -134,7 +134,7 @@ def test_the_reasons_are_those_of_actors_in_the_order_of_the_page() -> None:
 
 def test_messages_are_grouped_while_both_actors_and_the_packing_stay_the_same() -> None:
     def one(target: int, sender: int, packed: bool, payload: bytes) -> bytes:
-        return f.pack_messages(target, sender, packed, [payload])[0]
+        return f.pack_message(target, sender, packed, payload)
 
     data = b"".join((
         one(7, 1, False, b"a"), one(7, 1, False, b""), one(8, 1, False, b"c"),
@@ -149,7 +149,7 @@ def test_messages_are_grouped_while_both_actors_and_the_packing_stay_the_same() 
 
 
 def test_another_frame_ends_a_run() -> None:
-    message = f.pack_messages(7, 1, False, [b"a"])[0]
+    message = f.pack_message(7, 1, False, b"a")
     assert read(message + f.GOODBYE_FRAME + message) == [
         (7, 1, False, [b"a"]), (), (7, 1, False, [b"a"]),
     ]  # fmt: skip
@@ -183,7 +183,7 @@ def test_random_records_are_read_as_they_were_written(seed: int) -> None:
 
 def test_numbers_and_texts_at_their_ends() -> None:
     most = 2**64 - 1
-    assert read(f.pack_messages(most, most, False, [b""])[0]) == [(most, most, False, [b""])]
+    assert read(f.pack_message(most, most, False, b"")) == [(most, most, False, [b""])]
     assert read(f.pack_sign(f.PING, most, 2**40)) == [(most, (2**32 - 1) / 1e6)]
     name = "n" * 1024
     assert read(f.pack_resolve(1, name.encode())) == [(1, name)]
@@ -267,7 +267,7 @@ def test_what_a_body_must_not_be(frame: bytes, kind: str) -> None:
 
 def test_what_was_right_before_a_fault_is_told() -> None:
     events: list[Any] = []
-    message = f.pack_messages(7, 1, False, [b"a"])[0]
+    message = f.pack_message(7, 1, False, b"a")
     with pytest.raises(WireError):
         read_record(message + f.GOODBYE_FRAME + message + b"\x99", NOTED, events, events)
     assert events == [(7, 1, False, [b"a"]), (), (7, 1, False, [b"a"])]

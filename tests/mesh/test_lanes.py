@@ -15,7 +15,7 @@ PAIR = (1, 2)
 
 def message(size: int) -> bytes:
     """The frame of a message with so many bytes in all."""
-    return f.pack_messages(1, 2, False, [bytes(size - f.MESSAGE_BYTES)])[0]
+    return f.pack_message(1, 2, False, bytes(size - f.MESSAGE_BYTES))
 
 
 def ask(number: int, size: int = 0) -> bytes:

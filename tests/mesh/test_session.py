@@ -419,7 +419,7 @@ def test_a_frame_in_fragments_must_go_on_while_it_can() -> None:
 def test_a_frame_in_fragments_may_wait_for_credit() -> None:
     theirs = session(SessionLimits(window_bytes=1 << 16, progress_s=5.0))
     messages = f.pack_messages(1, 0, False, [bytes(30_000), bytes(25_000)])
-    whole = f.pack_messages(2, 0, False, [bytes(100_000)])[0]
+    whole = f.pack_message(2, 0, False, bytes(100_000))
     theirs.receive_data(record(*messages, f.pack_first(whole, 10_000)), 0.0)
     theirs.check(60.0)
     # 65,047 bytes have come of which 10,009 are in fragments: that much more was not told yet.

@@ -293,9 +293,9 @@ def test_frames_of_chance_only_ever_break_the_connection(seed: int) -> None:
     theirs = session(SMALL)
     theirs.ask(1, 0, b"", False, 9.0, "token", 0.0)
     theirs.data_to_send(0.0)
-    large = f.pack_messages(1, 2, False, [bytes(90_000)])[0]
+    large = f.pack_message(1, 2, False, bytes(90_000))
     samples = [
-        f.pack_messages(1, 2, False, [b"abc"])[0], f.pack_named(b"n", 1, True, b"\xc0"),
+        f.pack_message(1, 2, False, b"abc"), f.pack_named(b"n", 1, True, b"\xc0"),
         f.pack_ask(1, 2, 3, 4, [(bytes(16), 5)], False, b"x"), f.pack_reply(1, False, bytes(1200)),
         f.pack_failed(1, "dead", "text"), f.pack_number(f.WITHDRAW, 1), f.pack_resolve(3, b"n"),
         f.pack_pair(f.CREDIT, 0, 70_000), f.pack_first(large, 40_000),
