@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from iris._version import __version__, version
 
 if TYPE_CHECKING:
-    from iris.config import Limits
+    from iris.config import Limits, MeshLimits
     from iris.core.childspec import ChildSpec, SupervisorSpec
     from iris.core.letters import DeadLetter
     from iris.core.load import Pressure
@@ -35,12 +35,15 @@ if TYPE_CHECKING:
         InternalError,
         IrisError,
         LimitReached,
+        NodeUnreachable,
         RuntimeClosed,
         StartFailed,
         WouldDeadlock,
     )
     from iris.interop.buffers import allocate_buffer
     from iris.lowlevel import PyRuntime
+    from iris.mesh.discovery import DnsPeers, StaticPeers
+    from iris.mesh.peer import NodeInfo
     from iris.observe.health import Health
     from iris.run.context import current, pause, reply
     from iris.run.pullbox import PyMailbox
@@ -61,6 +64,7 @@ __all__ = [
     "ChildReport",
     "ChildSpec",
     "DeadLetter",
+    "DnsPeers",
     "ExitReason",
     "Health",
     "InternalError",
@@ -69,6 +73,9 @@ __all__ = [
     "LimitReached",
     "Limits",
     "LongTurn",
+    "MeshLimits",
+    "NodeInfo",
+    "NodeUnreachable",
     "Pressure",
     "PyMailbox",
     "PyRuntime",
@@ -76,6 +83,7 @@ __all__ = [
     "Runtime",
     "RuntimeClosed",
     "StartFailed",
+    "StaticPeers",
     "Supervisor",
     "SupervisorSpec",
     "WouldDeadlock",
@@ -95,16 +103,20 @@ _HOMES = {
     "ChildReport": "iris.core.supervision",
     "ChildSpec": "iris.core.childspec",
     "DeadLetter": "iris.core.letters",
+    "DnsPeers": "iris.mesh.discovery",
     "ExitReason": "iris.core.messages",
     "Health": "iris.observe.health",
     "LetterReason": "iris.core.messages",
     "Limits": "iris.config",
     "LongTurn": "iris.core.longturns",
+    "MeshLimits": "iris.config",
+    "NodeInfo": "iris.mesh.peer",
     "Pressure": "iris.core.load",
     "PyMailbox": "iris.run.pullbox",
     "PyRuntime": "iris.lowlevel",
     "PySystemMessage": "iris.core.messages",
     "Runtime": "iris.runtime",
+    "StaticPeers": "iris.mesh.discovery",
     "Supervisor": "iris.supervisor",
     "SupervisorSpec": "iris.core.childspec",
     "allocate_buffer": "iris.interop.buffers",

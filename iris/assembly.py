@@ -12,7 +12,7 @@ import random
 from collections import deque
 from typing import Any, Callable, Optional
 
-from iris.config import Config, ReleaseGilLimits, release_gil_limits
+from iris.config import Config, MeshLimits, ReleaseGilLimits, release_gil_limits
 from iris.core.cell import ActorCell
 from iris.core.letters import Letters
 from iris.core.links import Monitors
@@ -27,9 +27,11 @@ from iris.core.tally import Fates
 from iris.core.timers import Timers
 from iris.core.waits import Waits
 from iris.core.weighing import Scale, weigh
-from iris.errors import BadInput, LimitReached, RuntimeClosed
+from iris.errors import BadInput, LimitReached
 from iris.interop.aio import Aio
 from iris.interop.buffers import Buffers
+from iris.mesh.link import SocketDriver
+from iris.mesh.node import MakeDriver, Node
 from iris.observe.health import HealthDesk, ProbeDesk, Pulse
 from iris.observe.hooks import Hooks
 from iris.observe.snapshot import Snapshot
@@ -72,9 +74,7 @@ from iris.run.timing import Timing
 from iris.run.turn import Ends, make_full_turn, make_slice
 from iris.run.undelivered import Undelivered
 from iris.run.watchdog import Watchdog
-
-EXIT_STOP_S = 0.5
-"""What the end of the interpreter gives actors to stop, after the time to drain."""
+from iris.system import EXIT_STOP_S, System
 
 HUBS = ("thread", "current")
 
@@ -83,113 +83,6 @@ MakeRooms = Callable[
     [Carrier, Callable[[], Any], ThreadLimits, Report], "tuple[Bedroom, Overflow, Workroom]"
 ]
 """Makes the places for pull actors with a thread of their own, for the overflow, for workers."""
-
-
-class _Gone:
-    """Stands in for every part of a runtime that cannot be used any more."""
-
-    def __init__(self, error: Callable[[], Exception]) -> None:
-        self.__dict__["_error"] = error
-
-    def __getattr__(self, name: str) -> Any:
-        raise self._error()
-
-
-class System:
-    """The parts of one runtime, as the facades see them."""
-
-    aio: Aio
-    asking: Asking
-    blocking: Blocking
-    bounds: Bounds
-    buffers: Buffers
-    closing: Closing
-    delivery: Delivery
-    health: HealthDesk
-    hooks: Hooks
-    lodging: Lodging
-    probes: ProbeDesk
-    registry: Registry
-    snapshot: Snapshot
-    spawning: Spawning
-    supervising: Supervising
-    swapping: Swapping
-    timing: Timing
-    undelivered: Undelivered
-
-    PARTS = (
-        "aio", "asking", "blocking", "bounds", "buffers", "hooks", "lodging", "probes",
-        "registry", "snapshot", "spawning", "supervising", "swapping", "timing", "undelivered",
-    )  # fmt: skip
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
-        self.carrier: Carrier
-        self.lifecycle: Lifecycle
-        self.restarting: Restarting
-        self.is_forked = False
-        self.is_closed = False
-        self.table: Table
-        self.facade: Any = None
-        # The object that users hold; `iris.current().runtime` gives it.
-
-    def refuse(self) -> None:
-        """Raise what a spawn raises in a runtime that is closing, closed or forked."""
-        self.check_usable()
-        raise _closed_error()
-
-    def check_open(self) -> None:
-        """Raise when the runtime was shut down, or is a forked child's copy."""
-        self.check_usable()
-        if self.is_closed:
-            raise _closed_error()
-
-    def over(self) -> Optional[str]:
-        """Why this can never be used again, in words; None while it can."""
-        if self.is_forked:
-            return str(_forked_error())
-        return "the runtime is closed" if self.is_closed else None
-
-    def check_usable(self) -> None:
-        """Raise RuntimeError in a forked child."""
-        if self.is_forked:
-            raise _forked_error()
-
-    def closed(self) -> None:
-        """Shut down: every part raises RuntimeClosed from now on."""
-        process.leave(self)
-        self.is_closed = True
-        self._replace(_closed_error)
-
-    def exit(self) -> None:
-        """The interpreter ends: drain for a bounded time, then stop."""
-        self.closing.quiesce(self.config.exit_drain_s)
-        self.closing.shutdown(EXIT_STOP_S)
-
-    def forked(self) -> None:
-        """This is the copy in a forked child: raise from every call, take no lock."""
-        self.is_forked = True
-        self.lifecycle.closing = True
-        self.table.forget_all()
-        self._replace(_forked_error)
-        self._replace(_forked_error, ("closing",))
-
-    def _replace(self, error: Callable[[], Exception], parts: tuple[str, ...] = PARTS) -> None:
-        for part in parts:
-            setattr(self, part, _Gone(error))
-
-
-def _closed_error() -> Exception:
-    return RuntimeClosed(
-        "the runtime is shut down or shutting down; make a new one with iris.Runtime()"
-    )
-
-
-def _forked_error() -> Exception:
-    return RuntimeError(
-        "this runtime belongs to the parent process; its threads do not exist after a fork."
-        " Make a new iris.Runtime() in the child"
-    )
 
 
 def build(config: Config, hub: str = "thread") -> System:
@@ -219,6 +112,8 @@ def build(config: Config, hub: str = "thread") -> System:
     else:
         gevent_hub = _start_hub_thread(system)
     process.enter(system)
+    if config.discovery is not None:
+        system.mesh.discover(config.discovery)
     if config.long_turn_ms:
         _start_watchdog(system, gevent_hub, config.long_turn_ms / 1000)
     return system
@@ -247,6 +142,7 @@ def assemble(
     slice_s: float,
     generator: random.Random,
     make_rooms: MakeRooms,
+    make_driver: MakeDriver = SocketDriver,
 ) -> System:
     """Wire the parts of a runtime that is not attached to a hub yet."""
     system = System(config)
@@ -284,8 +180,7 @@ def assemble(
     swapping = Swapping(table, delivery, registry, log, system.check_open)
     timing = Timing(table, timers, delivery, clock, carrier.wake)
 
-    lifecycle.later, lifecycle.refuse = _later(carrier), system.refuse
-    system.lifecycle = lifecycle
+    lifecycle.later, lifecycle.refuse, system.lifecycle = _later(carrier), system.refuse, lifecycle
     ends = _ends_of(lifecycle, swapping)
 
     def runtime() -> Any:
@@ -331,15 +226,17 @@ def assemble(
     system.spawning = Spawning(
         lifecycle, table, delivery, registry, push, pull, lazy, blocking
     )  # fmt: skip
+    mesh = _join_mesh(system, make_driver, fates, log, generator.random)
     authority = _supervise(
         system, restarting, groups, Factories(shop, carrier), log, clock, generator.random
     )
     system.snapshot = Snapshot(
-        table, fates, lifecycle.orphans, handled, pulled, lambda: authority.restarts, backpressure
-    )
+        table, fates, lifecycle.orphans, handled, pulled, lambda: authority.restarts, backpressure,
+        mesh.underway,
+    )  # fmt: skip
     system.closing = Closing(
-        table, fates, lifecycle, carrier, pulled, pull.interrupt_stopping, blocking.idle, overflow,
-        clock, runtime, system.closed,
+        table, fates, lifecycle, carrier, pulled, pull.interrupt_stopping, blocking.idle,
+        mesh.is_idle, mesh.stop, overflow, clock, runtime, system.closed,
     )  # fmt: skip
     return system
 
@@ -387,6 +284,23 @@ def _watch_health(
         lifecycle.probes, Pulse(system.carrier, clock), system.config.live_within_s, system.over,
         lambda: lifecycle.closing, backpressure,
     )  # fmt: skip
+
+
+def _join_mesh(
+    system: System,
+    make_driver: MakeDriver,
+    fates: Fates,
+    log: Log,
+    luck: Callable[[], float],
+) -> Node:
+    """Wire what knows other nodes to what it gives messages to."""
+    system.mesh = Node(
+        make_driver, system.config.mesh or MeshLimits(), system.table, system.lifecycle,
+        system.delivery, system.registry, fates, system.undelivered, log, system.carrier.post,
+        luck, system.check_open,
+        lambda added, removed: system.hooks.call("peers", added, removed),
+    )  # fmt: skip
+    return system.mesh
 
 
 def _supervise(

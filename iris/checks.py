@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from iris.assembly import System
 from iris.observe.health import Health
+from iris.system import System
 
 
 class HealthFacade:

@@ -119,6 +119,56 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class MeshLimits:
+    """What other nodes may ask of this one, and its patience with them: `Runtime(mesh=...)`."""
+
+    payload_bytes: int = 1 << 20
+    """Of one message that comes from or goes to another node."""
+
+    name_bytes: int = NAME_BYTES_MAX
+    """Of a name that another node asks for, in UTF-8."""
+
+    guests_max: int = 4096
+    """Connections from elsewhere at a time; over it the one silent for longest is closed."""
+
+    progress_s: float = 5.0
+    """How long a frame that has begun may stand still."""
+
+    frame_s: float = 60.0
+    """How long all of a frame may take."""
+
+    silent_s: float = 60.0
+    """From the opening of a connection to its first byte."""
+
+    io_timeout_s: float = 5.0
+    """What another node may take for a connection or an answer."""
+
+    ping_every_s: float = 1.0
+    """Between two pings of a node that has proxies or watchers here."""
+
+    down_after_s: float = 8.0
+    """How long a node may be silent that owes an answer, before it is judged down."""
+
+    backoff_most_s: float = 60.0
+    """The longest pause before a node that is down is tried again."""
+
+    def __post_init__(self) -> None:
+        for name in ("payload_bytes", "name_bytes"):
+            whole_number(name, getattr(self, name), least=1, most=(1 << 32) - 1)
+        whole_number("guests_max", self.guests_max, least=1, most=1 << 20)
+        for name in (
+            "progress_s", "frame_s", "silent_s", "io_timeout_s", "ping_every_s", "down_after_s",
+            "backoff_most_s",
+        ):  # fmt: skip
+            value = number_of_seconds(name, getattr(self, name))
+            if not 0 < value <= TIMEOUT_MOST_S:
+                raise BadInput(
+                    f"{name}={value!r} is out of range; give more than 0 and at most"
+                    f" {TIMEOUT_MOST_S:.0f} seconds"
+                )
+
+
+@dataclass(frozen=True)
 class Config:
     """What `Runtime(...)` can be told."""
 
@@ -175,6 +225,13 @@ class Config:
     live_within_s: float = 10.0
     """A hub that does not come round for longer after it was asked to makes `health()` not live."""
 
+    discovery: Optional[Any] = None
+    """How other nodes are found: `iris.StaticPeers`, `iris.DnsPeers` or what has an `open` as they
+    have. Those that are found are watched, and stand in `nodes()`."""
+
+    mesh: Optional[MeshLimits] = None
+    """What other nodes may ask of this one, and its patience with them; None for the defaults."""
+
     def __post_init__(self) -> None:
         for name in ("slice_s", "shutdown_timeout_s", "exit_drain_s", "live_within_s"):
             value = number_of_seconds(name, getattr(self, name))
@@ -199,6 +256,13 @@ class Config:
             _milliseconds("long_turn_ms", self.long_turn_ms)
         if self.limits is not None and type(self.limits) is not Limits:
             raise TypeError(f"limits is an iris.Limits or None, not {self.limits!r}")
+        if self.discovery is not None and not callable(getattr(self.discovery, "open", None)):
+            raise TypeError(
+                "discovery is an iris.StaticPeers, an iris.DnsPeers or something else with a"
+                f" method open(driver), not {self.discovery!r}"
+            )
+        if self.mesh is not None and type(self.mesh) is not MeshLimits:
+            raise TypeError(f"mesh is an iris.MeshLimits or None, not {self.mesh!r}")
         for name in ("on_undelivered", "on_pressure"):
             if getattr(self, name) is not None and not callable(getattr(self, name)):
                 raise TypeError(f"{name} is a callable or None, not {getattr(self, name)!r}")
@@ -232,7 +296,7 @@ def config_of(options: dict[str, Any]) -> Config:
         TypeError: an option does not exist (the message lists those that do) or has a wrong type.
         BadInput: a value is out of range.
     """
-    known = {field.name for field in fields(Config)}
+    known = {one.name for one in fields(Config)}
     for name in options:
         if name not in known:
             raise TypeError(f"Runtime() has no option {name!r}; it has {', '.join(sorted(known))}")

@@ -6,7 +6,7 @@ The caller made a mistake (`BadInput`, which is also a `ValueError`, and plain
 (`LimitReached`), waiting would never end (`WouldDeadlock`, `AskCycle`) or has been too long
 (`AskTimeout`), the actor declares itself broken (`ActorCrash`) or was stopped
 (`ActorStopped`), a supervisor cannot start its children (`StartFailed`), or Iris itself is
-broken (`InternalError`).
+broken (`InternalError`), or another node cannot be reached (`NodeUnreachable`).
 Nothing in Iris decides by the text of an error; a code path that has to tell two
 errors apart gets two classes.
 """
@@ -25,6 +25,7 @@ __all__ = [
     "InternalError",
     "IrisError",
     "LimitReached",
+    "NodeUnreachable",
     "RuntimeClosed",
     "StartFailed",
     "WouldDeadlock",
@@ -53,6 +54,10 @@ class ActorRestarting(ActorError):
 
 class LimitReached(IrisError):
     """A limit of the node or of the process is met; the message names it and how to raise it."""
+
+
+class NodeUnreachable(IrisError, ConnectionError):
+    """Another node does not answer; the message names its address and what happened."""
 
 
 class StartFailed(IrisError):

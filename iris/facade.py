@@ -3,7 +3,7 @@
 Delegation only: a method here has no decision in it. Where a call may be made from and
 what it raises is said once, on the method; the page is long because that is written out.
 Those that send are in `iris.messaging`, those about supervisors in `iris.supervisions`, those about
-health in `iris.checks`, those that spawn in
+health in `iris.checks`, those about other nodes in `iris.remotes`, those that spawn in
 `iris.spawns`.
 """
 
@@ -14,13 +14,14 @@ from typing import Any, Callable, Optional, TypeVar
 
 from iris.checks import HealthFacade
 from iris.core.letters import DeadLetter
+from iris.remotes import RemoteFacade
 from iris.run.context import actor_pid
 from iris.supervisions import SupervisorFacade
 
 Self = TypeVar("Self", bound="Facade")
 
 
-class Facade(SupervisorFacade, HealthFacade):
+class Facade(SupervisorFacade, RemoteFacade, HealthFacade):
     """Calls of one runtime; see `iris.Runtime`."""
 
     def __enter__(self: Self) -> Self:  # noqa: PYI019  # typing has it from 3.11 on.
@@ -430,11 +431,12 @@ class Facade(SupervisorFacade, HealthFacade):
                 `metadata`; "orphan" with (pid); "error" with (exception); "undelivered" with a
                 `DeadLetter`; "long_turn" with a `LongTurn`; "restart" and "give_up" with a
                 `ChildReport`, when a supervised child was restarted or has used up its restarts;
-                "pressure" with a `Pressure`, once when what is queued has met a soft limit of the
-                `limits`, and once when it is down to three quarters of them.
+                "peers" with two lists of addresses, of nodes that `discovery` has found and of
+                those that are gone; "pressure" with a `Pressure`, once when what is queued has met
+                a soft limit of the `limits`, and once when it is down to three quarters of them.
             call: quick and without raising. It runs where the thing happens; at "undelivered",
-                "pressure", "restart" and "give_up" soon after that in the runtime's hub, where
-                it must not wait, and at "long_turn" in a thread of its own.
+                "pressure", "peers", "restart" and "give_up" soon after that in the runtime's hub,
+                where it must not wait, and at "long_turn" in a thread of its own.
 
         Raises:
             BadInput: there is no such point.

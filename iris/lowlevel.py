@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Callable, Optional
 
-from iris.assembly import System, build
+from iris.assembly import build
 from iris.config import BUDGET_DEFAULT, config_of
 from iris.spawns import SpawnFacade
+from iris.system import System
 
 Handler = Callable[[Any], Any]
 

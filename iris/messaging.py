@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-from iris.assembly import System
 from iris.run.context import ReplyTo
+from iris.system import System
 
 
 class MessageFacade:

@@ -107,8 +107,9 @@ class ActorSpec:
     """What a spawn was asked for. Shared by all actors that were asked for alike."""
 
     kind: str
-    """push, release_gil, pull, virtual or observed. `send` and `finish` do not look at it; what is
-    offered to the user does, where an actor of this kind has no handler to swap or to share."""
+    """push, release_gil, pull, virtual, observed or remote. `send` and `finish` do not look at it;
+    what is offered to the user does, where an actor of this kind has no handler to swap or to
+    share."""
 
     budget: int
     """User messages per turn, at least 1."""
@@ -124,6 +125,9 @@ class ActorSpec:
 
     idle_timeout_s: Optional[float] = None
     """How long it may have nothing to do before it ends; None is for ever."""
+
+    bytes_only: bool = False
+    """Whether it can take nothing but bytes: what it is sent goes to another node as it is."""
 
     plain: bool = field(init=False)
     """Whether a new cell needs nothing but to be listed: no bound, no start, no idle time."""

@@ -28,8 +28,8 @@ class DeadLetter:
     """Its fate, by the name that `stats()` has for it; equal to the word itself."""
 
     sender: int
-    """The actor that sent it; 0 for other code, and where nobody knows any more: of `expired`
-    and `dropped_old`, which were accepted before."""
+    """The actor that sent it; 0 for other code, and where nobody knows any more: of `expired`,
+    `dropped_old` and `lost`, which were accepted before."""
 
     message_type: str
     """The name of its class."""

@@ -48,6 +48,8 @@ class LetterReason(Word):
     """Accepted, and then dropped for a newer one."""
     QUARANTINED = "quarantined"
     """Accepted, and set aside after its handler had raised twice."""
+    LOST = "lost"
+    """Accepted for an actor on another node, and not sent there."""
 
 
 class SystemType(Word):

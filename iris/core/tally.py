@@ -62,8 +62,10 @@ class Fates:
         "dropped_old",
         "expired",
         "failed",
+        "forwarded",
         "handled",
         "late_replies",
+        "lost",
         "quarantined",
         "redirected",
         "refused",
@@ -84,5 +86,8 @@ class Fates:
         self.dropped_old = Counter(lock)
         self.expired = Counter(lock)
         self.quarantined = Counter(lock)
+        self.forwarded = Counter(lock)
+        self.lost = Counter(lock)
+        # By proxies: given whole to the network, or left when the other node was judged down.
         self.late_replies = Counter(lock)
         # Answers that came when their asker had stopped waiting. They are not messages.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import _socket
 import errno
+import os
 from collections import deque
 from typing import Any, Callable, Optional, Union
 
@@ -82,8 +83,13 @@ class SocketDriver:
             self._start()
         self._calls.append(call)
         if self._sleeping:
-            self._sleeping = False
-            self._wake()
+            try:
+                self._sleeping = False
+                self._wake()
+            except BaseException:
+                # A signal handler raised in between: nobody else would wake the hub.
+                self._wake()
+                raise
 
     def _wake(self) -> None:
         hub = self._hub
@@ -346,7 +352,7 @@ class Attempt:
 
     def _failed(self, code: int) -> None:
         # The class that the number stands for, as the system's own errors have it.
-        self._error = OSError(code, f"{errno.errorcode.get(code, code)} from {self._name}")
+        self._error = OSError(code, f"{os.strerror(code)} ({self._name})")
         self._drop()
 
     def _end(self, error: Exception) -> None:

@@ -26,6 +26,7 @@ class Snapshot:
         pulled: gives (messages taken, cell) of each living pull actor.
         restarts: how often supervisors have restarted a child.
         backpressure: counts what it has refused; None where nothing limits what is queued.
+        underway: gives how many messages proxies have taken that the network has not yet.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Snapshot:
         pulled: Callable[[], Iterable[tuple[int, ActorCell]]],
         restarts: Callable[[], int],
         backpressure: Optional[Backpressure],
+        underway: Callable[[], int],
     ) -> None:
         self._table = table
         self._fates = fates
@@ -45,12 +47,13 @@ class Snapshot:
         self._pulled = pulled
         self._restarts = restarts
         self._backpressure = backpressure
+        self._underway = underway
 
     def stats(self) -> dict[str, int]:
         """Totals since the start of the runtime, and what is the case now."""
         fates, table = self._fates, self._table
         handled = fates.handled.value + self._carried()
-        queued = running = 0
+        queued, running = self._underway(), 0
         for cell in (*table.cells(), *self._orphans.values()):
             queued += cell.size()
             started = cell.running - 1
@@ -77,9 +80,9 @@ class Snapshot:
             "dropped_old": fates.dropped_old.value,
             "expired": fates.expired.value,
             "quarantined": fates.quarantined.value,
-            "forwarded": 0,
+            "forwarded": fates.forwarded.value,
             "in_doubt": 0,
-            "lost": 0,
+            "lost": fates.lost.value,
             "late_replies": fates.late_replies.value,
             "shed": 0 if backpressure is None else backpressure.shed.value,
             "pressure": 0 if backpressure is None else backpressure.load.times,

@@ -80,6 +80,7 @@ class Asking:
 
         Raises:
             ActorDead: there is none with this pid (any more).
+            ActorError: it stands for an actor on another node.
         """
         cell = self._table.get(pid) if type(pid) is int else None
         if cell is None:
@@ -87,6 +88,11 @@ class Asking:
             self._check_open()
             self._delivery.undeliverable(pid, data)
             raise ActorDead(f"actor {pid} has ended or never existed, and answers nobody")
+        if cell.spec.bytes_only:
+            raise ActorError(
+                f"actor {pid} stands for one on another node, and version 1 of the protocol has no"
+                " questions; send a message that says whom to answer"
+            )
         return cell
 
     def put(self, cell: ActorCell, request: Request) -> None:

@@ -27,6 +27,9 @@ PAUSE_LEAST_S = 0.0002
 PAUSE_MOST_S = 0.01
 """Between two looks at whether all is quiet: short at first, then no load on the machine."""
 
+CLOSE_UP_S = 1.0
+"""What the end of a shutdown may take beyond its time: threads that end, connections that close."""
+
 GRACE_SHARE = 0.8
 """The part of a shutdown's time that handlers have to come to an end by themselves."""
 
@@ -40,6 +43,8 @@ class Closing:
         pulled: gives (messages taken, cell) of each living pull actor.
         interrupt_pulled: interrupts pull actors that are stopping, where that is possible.
         workers_idle: whether actors with `release_gil` have nothing queued or running.
+        mesh_idle: whether all that was sent to other nodes is on its way.
+        stop_mesh: closes all connections, waiting some seconds at most.
         overflow: where pull actors run beside each other.
         runtime: tells which runtime a `Place` belongs to.
         closed: called when the runtime is closed for good.
@@ -54,6 +59,8 @@ class Closing:
         pulled: Pulled,
         interrupt_pulled: Callable[[], None],
         workers_idle: Callable[[], bool],
+        mesh_idle: Callable[[], bool],
+        stop_mesh: Callable[[float], None],
         overflow: Overflow,
         clock: Callable[[], float],
         runtime: Callable[[], Any],
@@ -67,6 +74,8 @@ class Closing:
         self._interrupt_pulled = interrupt_pulled
         self._overflow = overflow
         self._workers_idle = workers_idle
+        self._mesh_idle = mesh_idle
+        self._stop_mesh = stop_mesh
         self._clock = clock
         self._runtime = runtime
         self._closed = closed
@@ -108,7 +117,8 @@ class Closing:
         if first:
             self._shut_down(timeout_s)
         else:
-            self._wait_until(lambda: self._state == "closed", timeout_s)
+            # As long as the first may take.
+            self._wait_until(lambda: self._state == "closed", timeout_s + CLOSE_UP_S)
         return list(self._result)
 
     def _in_handler(self) -> bool:
@@ -123,7 +133,7 @@ class Closing:
         for _, cell in self._pulled():
             if cell.running == 2 or cell.size():
                 return False
-        if not self._workers_idle():
+        if not self._workers_idle() or not self._mesh_idle():
             return False
         # Nothing was accepted while we looked and nobody went from the one place where we look to
         # another, so what we saw was true at one moment.
@@ -145,6 +155,7 @@ class Closing:
             self._interrupt_pulled()
             self._wait_until(self._all_ended, max(end - self._clock(), 0.05))
         self._result = [cell.pid for cell in self._table.cells() if cell.state is not DEAD]
+        self._stop_mesh(max(end - self._clock(), 0.2))
         self._closed()
         self._table.forget_all()
         self._overflow.close()

@@ -102,8 +102,11 @@ class Delivery:
                     return missing(pid, data)
             except (IndexError, AttributeError, TypeError):
                 return missing(pid, data)
-            if type(data) is not bytes and isinstance(data, _COPIED):
-                data = bytes(data)
+            if type(data) is not bytes:
+                if isinstance(data, _COPIED):
+                    data = bytes(data)
+                elif cell.spec.bytes_only:
+                    only_bytes(data)
             try:
                 if cell.admission is not None:
                     return admit(cell, data, True, ())
@@ -144,8 +147,11 @@ class Delivery:
                     return missing(pid, data)
             except (IndexError, AttributeError, TypeError):
                 return missing(pid, data)
-            if type(data) is not bytes and isinstance(data, _COPIED):
-                data = bytes(data)
+            if type(data) is not bytes:
+                if isinstance(data, _COPIED):
+                    data = bytes(data)
+                elif cell.spec.bytes_only:
+                    only_bytes(data)
             if load.shut and self.sheds(cell, data):
                 return False
             try:
@@ -198,6 +204,27 @@ class Delivery:
         except BaseException:
             self.insist(cell)
             raise
+
+    def send_run(self, pid: int, payloads: list[bytes]) -> Optional[ActorCell]:
+        """Send what another node has sent to one pid; never waits, and brings no stop word.
+
+        Returns:
+            The receiver; None when there is none.
+        """
+        cell = self._table.get(pid)
+        if cell is None or cell.spec.bytes_only:
+            # A message from another node is never sent on to a third: it might go in a circle.
+            for payload in payloads:
+                self.undeliverable(pid, payload)
+            return None
+        if cell.admission is not None or self.backpressure is not None:
+            for payload in payloads:
+                self.send_nowait(pid, payload)
+            return cell
+        cell.user.extend(payloads)
+        self._fates.accepted.add_many(len(payloads))
+        self.poke(cell)
+        return cell
 
     def system(self, cell: ActorCell, message: Any) -> bool:
         """Put a system message into the system lane; False when the actor is dead."""
@@ -429,6 +456,15 @@ class Delivery:
                 return
             self.mark(cell, EndMarker(Ending(ExitReason.NORMAL, current_pid() or cell.pid)))
         self.poke(cell)
+
+
+def only_bytes(data: Any) -> None:
+    """Refuse what cannot go to another node as it is."""
+    if not isinstance(data, bytes):
+        raise TypeError(
+            "only bytes can be sent to an actor on another node by version 1 of the protocol, not"
+            f" {type(data).__name__}; encode it first, for example with iris.serialize_args"
+        )
 
 
 def owned(data: Any) -> Any:

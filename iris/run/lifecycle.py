@@ -52,7 +52,7 @@ from iris.core.probes import Probes
 from iris.core.table import Table
 from iris.core.tally import Fates
 from iris.core.timers import Timers
-from iris.errors import ActorDead, ActorRestarting, RuntimeClosed
+from iris.errors import ActorDead, ActorError, ActorRestarting, RuntimeClosed
 from iris.observe.hooks import Hooks
 from iris.run.crash import crash_ending, is_interruption
 from iris.run.delivery import Delivery
@@ -196,6 +196,7 @@ class Lifecycle:
 
         Raises:
             ActorDead: the parent is stopping, dead or unknown.
+            ActorError: it stands for an actor on another node.
             ActorRestarting: the parent is between two handlers.
         """
         cell = ActorCell(spec, handler, runner)
@@ -206,6 +207,10 @@ class Lifecycle:
             if parent is None or parent.admission is CLOSED:
                 raise ActorDead(
                     f"actor {parent_pid} has ended or is stopping and can have no new child"
+                )
+            if parent.spec.bytes_only:
+                raise ActorError(
+                    f"actor {parent_pid} stands for one on another node and can have no child here"
                 )
             if is_parked(parent):
                 # Else its rest might never come: nobody would ask this child to stop.

@@ -27,7 +27,8 @@ class Log:
     """The log lines of one runtime. From any thread."""
 
     __slots__ = (
-        "_crashes", "_failed_starts", "_given_up", "_long_turns", "_orphans", "_pressures",
+        "_crashes", "_failed_starts", "_given_up", "_long_turns", "_orphans", "_peers",
+        "_pressures", "_waits",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -36,7 +37,9 @@ class Log:
         self._given_up = 0
         self._long_turns = 0
         self._orphans = 0
+        self._peers = 0
         self._pressures = 0
+        self._waits = 0
 
     def crashed(
         self, pid: int, reason: Any, error: BaseException, restarts: bool = False
@@ -60,6 +63,12 @@ class Log:
                 self._failed_starts,
                 child,
             )
+
+    def start_waits(self, child: str, error: BaseException) -> None:
+        """A supervised child cannot be started before another node is back."""
+        self._waits += 1
+        if self._waits <= IN_FULL or self._waits % PER_LINE == 0:
+            _log.info("%s is tried again later: %s (%d such cases)", child, error, self._waits)
 
     def gave_up(self, report: ChildReport, max_restarts: int, within_s: float) -> None:
         """A supervised child needed too many restarts."""
@@ -166,6 +175,20 @@ class Log:
                 self._pressures,
                 shed,
             )
+
+    def peer_changed(self, address: str, what: str) -> None:
+        """Another node is down, slow, or back."""
+        self._peers += 1
+        if self._peers <= IN_FULL:
+            _log.warning("node %s %s", address, what)
+        elif self._peers % PER_LINE == 0:
+            _log.warning("%d changes of other nodes so far, the latest of %s", self._peers, address)
+
+    def guest_closed(self, host: str, wrong: str, amount: int) -> None:
+        """A connection from elsewhere was closed; the caller says it once per host and minute."""
+        _log.warning(
+            "a connection from %s was closed: %s (%d such cases so far)", host, wrong, amount
+        )
 
     def swap_refused(self, pid: int, version: int, error: BaseException) -> None:
         """A migration raised, and the actor keeps its old handler."""

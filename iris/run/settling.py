@@ -11,7 +11,7 @@ from typing import Any, Callable
 
 from iris.core.cell import ActorCell
 from iris.core.mailbox import Ticket, Verdict
-from iris.core.messages import Ending, FenceMarker, Marker, Request
+from iris.core.messages import Ending, FenceMarker, LetterReason, Marker, Request
 from iris.core.tally import Fates
 from iris.errors import ActorDead, IrisError
 from iris.run.undelivered import Undelivered
@@ -37,7 +37,7 @@ class Settling:
             elif type(item) is FenceMarker:
                 item.reached()
         self._fates.expired.add_many(expired)
-        self._undelivered.expired(cell.pid, left, expired)
+        self._undelivered.left(cell.pid, LetterReason.EXPIRED, left, expired)
 
     def bury(self, cell: ActorCell) -> None:
         """Settle what senders appended to a DEAD cell too late.

@@ -24,7 +24,7 @@ from iris.run.registry import Registry
 from iris.run.spawning import ASYNC_FLAGS, check_handler
 
 Migrate = Optional[Callable[[Any, Any], Any]]
-NO_HANDLER = ("observed", "supervisor")
+NO_HANDLER = ("observed", "supervisor", "remote")
 WHEN = ("order", "now")
 MIGRATE_WANTED = "migrate is a callable that takes the old and the new handler"
 

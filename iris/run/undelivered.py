@@ -31,7 +31,6 @@ TOLD_AT_ONCE = 100
 TOTAL = -1
 
 UNDELIVERABLE = LetterReason.UNDELIVERABLE
-EXPIRED = LetterReason.EXPIRED
 DROPPED_OLD = LetterReason.DROPPED_OLD
 QUARANTINED = LetterReason.QUARANTINED
 
@@ -136,8 +135,8 @@ class Undelivered:
         if self._hooked:
             self._tell_of(note, 0)
 
-    def expired(self, pid: int, messages: list[Any], amount: int) -> None:
-        """At an end or a restart: these `amount` messages were left, oldest first.
+    def left(self, pid: int, reason: LetterReason, messages: list[Any], amount: int) -> None:
+        """Of an actor that ends or restarts these `amount` messages were left, oldest first.
 
         There may be markers among them.
 
@@ -148,7 +147,7 @@ class Undelivered:
         most = max(self._letters.size, UNTOLD_MAX if self._hooked else 1)
         left = (unwrapped(one) for one in reversed(messages) if not isinstance(one, Marker))
         newest = islice(left, most)
-        notes: list[Note] = [(pid, EXPIRED, 0, type(one), size_of(one), now) for one in newest]
+        notes: list[Note] = [(pid, reason, 0, type(one), size_of(one), now) for one in newest]
         if not notes:
             return
         for note in reversed(notes):
@@ -200,7 +199,8 @@ class Undelivered:
 
     def _write(self, told: DeadLetter, line: int) -> None:
         if line == TOTAL:
-            lost = self._fates.undeliverable.value + self._fates.expired.value
+            fates = self._fates
+            lost = fates.undeliverable.value + fates.expired.value + fates.lost.value
             # One line for several thousand, if they came faster than the hub comes round.
             if lost >= self._written + PER_LINE:
                 self._written = lost

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Callable, Optional
 
-from iris.assembly import System, assemble
+from iris.assembly import assemble
 from iris.config import config_of, release_gil_limits, seconds, whole_number
 from iris.core.runqueue import SeededQueue
 from iris.errors import IrisError
@@ -24,6 +24,7 @@ from iris.run.lodging import ThreadLimits
 from iris.run.simhub import ManualClock, SimHub
 from iris.run.waiter import Waiter
 from iris.runtime import Runtime
+from iris.system import System
 
 ONE_TURN = -1.0
 """A slice that is over at once, so that each step of the pump runs a single turn."""

@@ -111,6 +111,15 @@ CALLS = {
     "add_hook": lambda: rt.add_hook("exit", print),
     "remove_hook": lambda: rt.remove_hook("exit", print),
     "inner spawn": lambda: low.spawn_py_handler(print),
+    "listen": lambda: rt.listen("127.0.0.1:0"),
+    "listen_addresses": lambda: rt.listen_addresses,
+    "resolve_remote": lambda: rt.resolve_remote("127.0.0.1:1", "name"),
+    "resolve_remote_py": lambda: rt.resolve_remote_py("127.0.0.1:1", "name"),
+    "send_remote": lambda: rt.send_remote("127.0.0.1:1", pid, b""),
+    "monitor_remote": lambda: rt.monitor_remote("127.0.0.1:1", pid),
+    "watch_node": lambda: rt.watch_node("127.0.0.1:1", observed),
+    "is_node_up": lambda: rt.is_node_up("127.0.0.1:1"),
+    "nodes": lambda: rt.nodes(),
 }
 
 def awaited(coroutine):
@@ -194,6 +203,8 @@ def test_the_list_of_forked_calls_is_complete() -> None:
         "spawn_child_handler_with_budget",
         "stop_after_drain",
         "self_pid",
+        # In the list, and no method.
+        "listen_addresses",
         # It answers in a child, too: see `test_limits.py`.
         "health",
     }

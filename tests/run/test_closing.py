@@ -285,6 +285,15 @@ EVERY_OTHER_CALL: dict[str, Callable[[SimRuntime, int], Any]] = {
     "remove_hook": lambda rt, pid: rt.remove_hook("exit", len),
     "add_probe": lambda rt, pid: rt.add_probe("name", len),
     "remove_probe": lambda rt, pid: rt.remove_probe("name"),
+    "listen": lambda rt, pid: rt.listen("127.0.0.1:0"),
+    "listen_addresses": lambda rt, pid: rt.listen_addresses,
+    "resolve_remote": lambda rt, pid: rt.resolve_remote("127.0.0.1:1", "name"),
+    "resolve_remote_py": lambda rt, pid: rt.resolve_remote_py("127.0.0.1:1", "name"),
+    "send_remote": lambda rt, pid: rt.send_remote("127.0.0.1:1", pid, b""),
+    "monitor_remote": lambda rt, pid: rt.monitor_remote("127.0.0.1:1", pid),
+    "watch_node": lambda rt, pid: rt.watch_node("127.0.0.1:1", pid),
+    "is_node_up": lambda rt, pid: rt.is_node_up("127.0.0.1:1"),
+    "nodes": lambda rt, pid: rt.nodes(),
 }
 
 

@@ -1,0 +1,395 @@
+"""The node: what users ask of the mesh, and who it knows there.
+
+It owns the peers, the doors and the guests, and the proxies by the pid that they have elsewhere.
+Calls of users come from any thread, cross over to the thread of the mesh and wait for what comes
+of them; whatever concerns one other node is `iris.mesh.peer`'s business. Nothing begins before the
+first call that needs the mesh.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any, Callable, Optional, Union
+
+from iris.config import MeshLimits
+from iris.core.cell import ActorCell
+from iris.core.mailbox import CLOSED
+from iris.core.names import checked_name
+from iris.core.table import Table
+from iris.core.tally import Fates
+from iris.errors import (
+    ActorError,
+    BadInput,
+    IrisError,
+    LimitReached,
+    NodeUnreachable,
+    RuntimeClosed,
+)
+from iris.mesh.discovery import Discovery, DiscoverySpec
+from iris.mesh.health import HealthLimits
+from iris.mesh.outbox import Outbox
+from iris.mesh.peer import NodeInfo, Peer, Shared
+from iris.mesh.proxy import SPEC, Proxy, ProxyShared
+from iris.mesh.server import Guests
+from iris.mesh.streams import Driver, Listening
+from iris.mesh.wire import Address, WireLimits, parse_address
+from iris.run.asking import opened
+from iris.run.context import current_pid
+from iris.run.delivery import Delivery, check_pid, owned
+from iris.run.lifecycle import Lifecycle
+from iris.run.log import Log
+from iris.run.native import new_rlock
+from iris.run.registry import Registry
+from iris.run.undelivered import Undelivered
+from iris.run.waiter import Waiter
+
+PROXIES_MOST = 1_000_000
+"""Proxies for one other node. More of them are a mistake, or somebody who tries pids."""
+
+PEERS_MOST = 10_000
+"""Nodes that one node knows at a time."""
+
+MakeDriver = Callable[[Callable[[BaseException], Any]], Driver]
+
+
+class Node:
+    """The mesh of one runtime. From any thread unless said otherwise.
+
+    Args:
+        make_driver: makes the network, on first need.
+        limits: what peers may ask, and how long they are waited for.
+        post: has the hub of the actors call something soon.
+        luck: gives a random number from 0 up to 1.
+        check_open: raises when the runtime cannot be used any more.
+        found: told in the hub of the actors of nodes that discovery has found, and of those gone.
+    """
+
+    def __init__(
+        self,
+        make_driver: MakeDriver,
+        limits: MeshLimits,
+        table: Table,
+        lifecycle: Lifecycle,
+        delivery: Delivery,
+        registry: Registry,
+        fates: Fates,
+        undelivered: Undelivered,
+        log: Log,
+        post: Callable[[Callable[[], Any]], None],
+        luck: Callable[[], float],
+        check_open: Callable[[], None],
+        found: Callable[[list[str], list[str]], Any],
+    ) -> None:
+        self._make_driver = make_driver
+        self._limits = limits
+        self._table = table
+        self._lifecycle = lifecycle
+        self._post = post
+        self._found = found
+        self._delivery = delivery
+        self._registry = registry
+        self._fates = fates
+        self._log = log
+        self._luck = luck
+        self._check_open = check_open
+        self._wire = WireLimits(
+            limits.payload_bytes, limits.name_bytes, limits.progress_s, limits.frame_s,
+            limits.silent_s,
+        )  # fmt: skip
+        self._health = HealthLimits(
+            limits.ping_every_s, limits.down_after_s, limits.backoff_most_s
+        )  # fmt: skip
+        self._proxies = ProxyShared(lifecycle, fates, undelivered, post, limits.payload_bytes)
+        self._lock = new_rlock()
+        # Around the start and the stop.
+        self._driver: Optional[Driver] = None
+        self._guests: Guests
+        self._shared: Shared
+        self._stopped = False
+        self._peers: dict[Address, Peer] = {}
+        # Under the table lock; read anywhere.
+        self._doors: list[Listening] = []
+        self._discovery: Optional[Discovery] = None
+        # In the hub of the mesh only.
+
+    # -- calls of users --------------------------------------------------------------------
+
+    def listen(self, addr: str, insecure: bool = False) -> str:
+        """Let other nodes in; returns the address, with the port that it really is."""
+        address = parse_address(addr, any_port=True)
+        if type(insecure) is not bool:
+            raise TypeError(f"insecure is True or False, not {insecure!r}")
+        if not insecure and not _is_loopback(address.host):
+            raise BadInput(
+                f"listening on {addr!r} would let anybody in who can reach this machine, for"
+                " version 1 of the protocol has no keys; listen on 127.0.0.1 or [::1], or say that"
+                " the network is trusted with listen(addr, insecure=True)"
+            )
+        driver = self._network()
+        try:
+            door = driver.listen(address.host, address.port, self._guests.accepted)
+        except OSError as error:
+            # The class stays that of the number.
+            text = f"cannot listen on {addr}: {error.strerror or error}"
+            raise OSError(error.errno, text) from error
+        self._doors.append(door)
+        bound = str(Address(door.host, door.port))
+        driver.post(lambda: self._announce(bound))
+        return bound
+
+    def addresses(self) -> list[str]:
+        """Where this node listens."""
+        return [str(Address(door.host, door.port)) for door in self._doors]
+
+    def resolve(self, addr: str, name: str) -> Optional[int]:
+        """The pid of a proxy for the actor with a name at another node; None for nobody."""
+        address = parse_address(addr)
+        checked_name(name)
+        waiter = Waiter()
+        self._ask(address, name, waiter.settle)
+        found: Optional[int] = self._waited(address, waiter)
+        return found
+
+    def begin_resolve(self, addr: str, name: str, settle: Callable[[Any], Any]) -> None:
+        """As `resolve`, without waiting: `settle` gets (True, pid or None) or (False, error)."""
+        address = parse_address(addr)
+        checked_name(name)
+        self._ask(address, name, settle)
+
+    def send(self, addr: str, pid: int, data: Any) -> bool:
+        """Send to an actor at another node, by the pid of its proxy or its own there."""
+        address = parse_address(addr)
+        proxy_pid = self._proxy_for(address, check_pid(pid))
+        data = owned(data)
+        if isinstance(data, bytes) and len(data) > self._limits.payload_bytes:
+            raise BadInput(
+                f"payload of {len(data)} bytes is over payload_bytes={self._limits.payload_bytes};"
+                " send less at a time, or raise it on both nodes with"
+                " Runtime(mesh=iris.MeshLimits(payload_bytes=...))"
+            )
+        return self._delivery.send(proxy_pid, data)
+
+    def monitor(self, addr: str, pid: int) -> int:
+        """Watch the node of an actor elsewhere; returns the pid of its proxy."""
+        proxy_pid = self._proxy_for(parse_address(addr), check_pid(pid))
+        watcher = self._table.get(current_pid())
+        if watcher is not None and watcher.spec.receives_system:
+            self._registry.monitor(watcher.pid, proxy_pid)
+        return proxy_pid
+
+    def watch(self, addr: str, observer_pid: int) -> None:
+        """Have an actor told how another node does, until it ends."""
+        address = parse_address(addr)
+        check_pid(observer_pid)
+        with self._table.lock:
+            observer = self._registry.living(observer_pid)
+        if not observer.spec.receives_system:
+            raise ActorError(
+                f"actor {observer_pid} cannot receive system messages, so it cannot watch a node;"
+                " spawn it with trap_exit=True, or as an observed or pull actor"
+            )
+        peer = self._peer(address)
+        self._network().post(lambda: peer.watch(observer))
+
+    def is_up(self, addr: str) -> bool:
+        """Ask another node for a sign of life."""
+        address = parse_address(addr)
+        waiter = Waiter()
+        peer = self._peer(address)
+
+        def checked(outcome: Union[int, Exception]) -> None:
+            waiter.settle((True, not isinstance(outcome, Exception)))
+
+        self._network().post(lambda: peer.check(checked))
+        return bool(self._waited(address, waiter))
+
+    def nodes(self) -> list[NodeInfo]:
+        """What is known of the other nodes, by address."""
+        with self._table.lock:
+            peers = sorted(self._peers.items())
+        return [peer.info() for _, peer in peers]
+
+    # -- for the runtime -------------------------------------------------------------------
+
+    def discover(self, spec: DiscoverySpec) -> None:
+        """Find other nodes from now on."""
+        self._network().post(lambda: self._join(spec))
+
+    def is_idle(self) -> bool:
+        """Whether all that was sent to other nodes has gone out."""
+        with self._table.lock:
+            boxes = [peer.outbox for peer in self._peers.values()]
+            cells = [proxy.cell for box in boxes for proxy in box.proxies.values()]
+        return not any(cell.size() for cell in cells) and not any(box.underway for box in boxes)
+
+    def underway(self) -> int:
+        """Messages that proxies have taken and the network has not."""
+        return sum(peer.outbox.underway for peer in list(self._peers.values()))
+
+    def stop(self, timeout_s: float) -> None:
+        """Close all, waiting some seconds at most for the thread of the mesh."""
+        with self._lock:
+            self._stopped = True
+            driver = self._driver
+        if driver is not None:
+            driver.post(self._close)
+            driver.stop(timeout_s)
+
+    def forked(self) -> None:
+        """In a forked child: nothing here is ours. Takes no lock."""
+        self._doors = []
+        self._stopped = True
+
+    # -- from any thread -------------------------------------------------------------------
+
+    def _network(self) -> Driver:
+        """The driver, made now if there was none."""
+        self._check_open()
+        driver = self._driver
+        if driver is None:
+            with self._lock:
+                if self._stopped:
+                    raise RuntimeClosed("the runtime has shut down; make a new one")
+                driver = self._driver or self._begin()
+        return driver
+
+    def _begin(self) -> Driver:
+        driver = self._make_driver(self._lifecycle.report)
+        self._guests = Guests(
+            driver, self._wire, self._limits.guests_max, self._table, self._delivery, self._find,
+            self._log.guest_closed,
+        )  # fmt: skip
+        self._shared = Shared(
+            driver, self._wire, self._health, self._limits.io_timeout_s, self._luck,
+            self._delivery.system, self._log.peer_changed, self._forget,
+        )  # fmt: skip
+        self._driver = driver
+        return driver
+
+    def _peer(self, address: Address) -> Peer:
+        self._network()
+        with self._table.lock:
+            peer = self._peers.get(address)
+            if peer is None:
+                if len(self._peers) >= PEERS_MOST:
+                    raise LimitReached(f"{PEERS_MOST} other nodes are known; no more can be")
+                peer = self._peers[address] = Peer(self._shared, address, self._make_outbox)
+            return peer
+
+    def _make_outbox(self, peer: Peer) -> Outbox:
+        return Outbox(
+            peer, self._shared.driver, self._table.lock, self._fates.forwarded, self._fates.lost,
+            self._limits.io_timeout_s,
+        )  # fmt: skip
+
+    def _ask(self, address: Address, name: str, settle: Callable[[Any], Any]) -> None:
+        peer = self._peer(address)
+
+        def resolved(outcome: Union[int, Exception]) -> None:
+            if isinstance(outcome, Exception):
+                settle((False, outcome))
+                return
+            try:
+                found = self._proxy(peer, outcome) if outcome else None
+            except IrisError as error:
+                settle((False, error))
+            else:
+                settle((True, found))
+
+        self._network().post(lambda: peer.resolve(name, resolved))
+
+    def _waited(self, address: Address, waiter: Waiter) -> Any:
+        """What has come of a question; it is settled in its own time, if the runtime lives."""
+        patience_s = 2 * self._limits.io_timeout_s
+        if not waiter.wait(patience_s):
+            self._check_open()
+            raise NodeUnreachable(f"node {address} did not answer in {patience_s:g} s")
+        return opened(waiter.value)
+
+    def _proxy_for(self, address: Address, pid: int) -> int:
+        """The proxy that is meant by a pid: itself, or that of an actor with this pid there."""
+        peer = self._peer(address)
+        cell = self._table.get(pid)
+        runner = None if cell is None else cell.runner
+        if isinstance(runner, Proxy) and runner.outbox is peer.outbox:
+            return pid
+        return self._proxy(peer, pid)
+
+    def _proxy(self, peer: Peer, remote_pid: int) -> int:
+        """The pid of the proxy of an actor elsewhere, made now if there was none."""
+        outbox = peer.outbox
+        with self._table.lock:
+            known = outbox.proxies.get(remote_pid)
+            if known is not None and known.cell.admission is not CLOSED:
+                return known.cell.pid
+            if len(outbox.proxies) >= PROXIES_MOST:
+                raise LimitReached(
+                    f"{PROXIES_MOST} proxies stand for actors of node {peer.address}; stop some"
+                )
+            proxy = Proxy(self._proxies, outbox, remote_pid)
+
+            def born(cell: ActorCell) -> None:
+                proxy.cell = cell
+                outbox.add(proxy)
+
+            pid = self._lifecycle.spawn_born(SPEC, None, proxy, born)
+        self._network().post(peer.needed)
+        return pid
+
+    # -- in the hub of the mesh ------------------------------------------------------------
+
+    def _join(self, spec: DiscoverySpec) -> None:
+        assert self._driver is not None
+        discovery = self._discovery = spec.open(self._driver)
+        discovery.watch(self._peers_changed)
+        for address in self.addresses():
+            discovery.announce(address)
+        discovery.join()
+
+    def _announce(self, address: str) -> None:
+        if self._discovery is not None:
+            self._discovery.announce(address)
+
+    def _peers_changed(self, added: list[str], removed: list[str]) -> None:
+        """Discovery tells: who was found is watched, who is gone is not any more."""
+        for text in added:
+            self._peer(parse_address(text)).enlist(True)
+        for text in removed:
+            peer = self._peers.get(parse_address(text))
+            if peer is not None:
+                peer.enlist(False)
+        self._post(lambda: self._found(added, removed))
+
+    def _find(self, name: str) -> int:
+        """Who may be sent to under a name or a path. A proxy may not: it is another node's."""
+        try:
+            pid = self._registry.whereis(name)
+            if pid is None and name.startswith("/"):
+                pid = self._registry.whereis_path(name)
+        except (IrisError, TypeError):
+            return 0
+        cell = None if pid is None else self._table.get(pid)
+        return 0 if pid is None or cell is None or cell.spec.bytes_only else pid
+
+    def _forget(self, peer: Peer) -> None:
+        with self._table.lock:
+            if not peer.outbox.proxies and self._peers.get(peer.address) is peer:
+                del self._peers[peer.address]
+
+    def _close(self) -> None:
+        if self._discovery is not None:
+            self._discovery.leave()
+        for door in self._doors:
+            door.close()
+        self._guests.close()
+        for peer in list(self._peers.values()):
+            peer.close()
+
+
+def _is_loopback(host: str) -> bool:
+    if host in ("localhost", "localhost."):
+        return True
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,267 @@
+"""The runner of a proxy: an actor that stands here for one on another node.
+
+A proxy is a cell like any other, and the thread of the mesh is its owner. This module takes
+messages out of its lane, as frames, and brings it to its end; when that is done and where the
+frames go is the outbox's business. Its end itself is made in the hub of the actors, because hooks
+and supervisors are called there and the thread of the mesh must not wait for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Callable, Protocol
+
+from iris.core.cell import ALIVE, STOPPING, ActorCell, ActorSpec
+from iris.core.mailbox import Verdict
+from iris.core.messages import Ending, EndMarker, ExitReason, FenceMarker, LetterReason, Marker
+from iris.core.tally import Fates
+from iris.errors import InternalError
+from iris.mesh.wire import pack_user
+from iris.run.lifecycle import Lifecycle
+from iris.run.undelivered import Undelivered
+
+KILL_S = 1.0
+"""What the thread of the mesh needs at most to come round to a proxy that is to end."""
+
+SPEC = ActorSpec("remote", 1, bytes_only=True)
+"""Of all proxies. The budget has no meaning: what a turn takes is measured in bytes."""
+
+
+class Outbox(Protocol):
+    """Where the messages of a proxy go."""
+
+    def signal(self, proxy: Proxy) -> None:
+        """It has something to be taken. From any thread."""
+
+    def ended(self, proxy: Proxy) -> None:
+        """It will never have any more. In the hub of the mesh."""
+
+
+class ProxyShared:
+    """What all proxies of a runtime have in common."""
+
+    __slots__ = ("fates", "lifecycle", "payload_bytes", "post", "undelivered")
+
+    def __init__(
+        self,
+        lifecycle: Lifecycle,
+        fates: Fates,
+        undelivered: Undelivered,
+        post: Callable[[Callable[[], Any]], None],
+        payload_bytes: int,
+    ) -> None:
+        self.lifecycle = lifecycle
+        self.fates = fates
+        self.undelivered = undelivered
+        self.post = post
+        # Has the hub of the actors call something soon.
+        self.payload_bytes = payload_bytes
+        # Of one message at most.
+
+
+class Proxy:
+    """Runs one proxy. All but `signal` and `kill` in the hub of the mesh."""
+
+    __slots__ = ("_shared", "cell", "is_over", "outbox", "remote_pid")
+
+    cell: ActorCell
+    # Set when it is listed.
+
+    def __init__(self, shared: ProxyShared, outbox: Outbox, remote_pid: int) -> None:
+        self._shared = shared
+        self.outbox = outbox
+        self.remote_pid = remote_pid
+        self.is_over = False
+        # Set by the mesh when it has given the cell up; then the hub of the actors owns it.
+
+    # -- the runner ------------------------------------------------------------------------
+
+    def signal(self, cell: ActorCell) -> bool:
+        """See `iris.core.cell.Runner`."""
+        if self.is_over:
+            self._shared.post(lambda: self._shared.lifecycle.bury(cell))
+        else:
+            self.outbox.signal(self)
+        return True
+
+    def start(self, cell: ActorCell) -> None:
+        """Nothing to do: its messages are taken when there are some."""
+
+    def kill(self, cell: ActorCell) -> float:  # noqa: ARG002  # The protocol.
+        """Nothing to interrupt: no code of a user runs."""
+        return KILL_S
+
+    def restart(self, cell: ActorCell) -> None:
+        """Never called: a proxy has no handler that could fail."""
+        raise InternalError(f"proxy {cell.pid} was to restart; please report this")
+
+    # -- its owner -------------------------------------------------------------------------
+
+    def take(self, frames: list[bytes], room: int) -> int:
+        """Take messages out of the lane, at least one if there is any, up to about `room` bytes.
+
+        Args:
+            frames: what has to be written, to append to.
+            room: bytes wanted at most.
+
+        Returns:
+            How many bytes were appended.
+        """
+        cell, remote_pid = self.cell, self.remote_pid
+        most, append = self._shared.payload_bytes, frames.append
+        if self._ends():
+            return 0
+        size = 0
+        while size < room:
+            rest = cell.rest or cell.refill()
+            if not rest:
+                break
+            while rest and size < room:
+                item = rest.pop()
+                if type(item) is bytes and len(item) <= most:
+                    frame = pack_user(remote_pid, item)
+                    append(frame)
+                    size += len(frame)
+                elif isinstance(item, Marker):
+                    if self._pass(item):
+                        return size
+                else:
+                    size += self._take_other(item, frames)
+            if not rest:
+                cell.rest = None
+        return size
+
+    def has_more(self) -> bool:
+        """Whether it has to be visited again; as at the end of each turn."""
+        cell = self.cell
+        if self.is_over:
+            return False
+        if cell.user or cell.rest or cell.special:
+            return True
+        cell.ready = False
+        # Not ready first, THEN a look: a sender who saw `ready` did not signal.
+        if (cell.user or cell.special) and not cell.ready:
+            cell.ready = True
+            return True
+        return False
+
+    def _take_other(self, item: Any, frames: list[bytes]) -> int:
+        """A message that is not simply bytes of a size that can be sent."""
+        if isinstance(item, (bytes, bytearray, memoryview)):
+            data = bytes(item)
+            if len(data) <= self._shared.payload_bytes:
+                frames.append(pack_user(self.remote_pid, data))
+                return len(frames[-1])
+        self._lose([item])
+        return 0
+
+    def _pass(self, marker: Marker) -> bool:
+        """Act on a marker; True when the proxy has come to its end."""
+        cell, lifecycle = self.cell, self._shared.lifecycle
+        with lifecycle.lock:
+            assert cell.control is not None
+            cell.control.marks -= 1
+        if type(marker) is FenceMarker:
+            marker.reached()
+        elif type(marker) is EndMarker:
+            lifecycle.mark_ended(cell, marker)
+            return self._ends()
+        return False
+
+    def _ends(self) -> bool:
+        """Look at what is special: a stop. True when the cell was given up."""
+        cell = self.cell
+        if not cell.special:
+            return self.is_over
+        cell.special = False
+        # Cleared first, THEN a look: whoever stops it from now on sets it again.
+        if cell.state is ALIVE:
+            return False
+        if cell.state is STOPPING and not self.is_over:
+            self._give_up()
+        return True
+
+    def _give_up(self) -> None:
+        self.is_over = True
+        self.outbox.ended(self)
+        lifecycle, cell = self._shared.lifecycle, self.cell
+
+        def end() -> None:
+            lifecycle.finish_stopped(cell)
+            lifecycle.bury(cell)
+
+        self._shared.post(end)
+
+    def end(self, reason: ExitReason, metadata: dict[str, Any]) -> None:
+        """Its node is gone: what waits is lost, and so is the proxy."""
+        if self.is_over:
+            return
+        cell = self.cell
+        ending = Ending(reason, cell.pid, lambda: metadata)
+        self._shared.lifecycle.request_stop(cell, ending)
+        # Behind the stop, which has closed the door.
+        self._lose(cell.drain())
+        self._ends()
+
+    def _lose(self, items: Iterable[Any]) -> None:
+        messages = []
+        for item in items:
+            if not isinstance(item, Marker):
+                messages.append(item)
+            elif type(item) is FenceMarker:
+                item.reached()
+        if messages:
+            shared = self._shared
+            shared.fates.lost.add_many(len(messages))
+            shared.undelivered.left(self.cell.pid, LetterReason.LOST, messages, len(messages))
+
+
+class Jam:
+    """The admission of all proxies of a peer while the network takes no more.
+
+    Counts what lies in their lanes, and refuses what is too much. Put in and taken away by the
+    mesh; a message that passes the open door in that very moment is not counted.
+
+    Args:
+        lock: the table lock, for the reason that `iris.core.idle.Idle` gives.
+        messages_most: how many may wait.
+        bytes_most: how many bytes they may have together. One message always finds room.
+    """
+
+    __slots__ = ("_bytes_most", "_lock", "_messages_most", "messages", "size")
+
+    def __init__(self, lock: Any, messages_most: int, bytes_most: int) -> None:
+        self._lock = lock
+        self._messages_most = messages_most
+        self._bytes_most = bytes_most
+        self.messages = 0
+        self.size = 0
+
+    def offer(self, lane: Any, message: Any) -> Verdict:
+        """See `iris.core.mailbox.Door`."""
+        size = weight(message)
+        with self._lock:
+            if self.messages >= self._messages_most:
+                return Verdict.REFUSED
+            if self.messages and self.size + size > self._bytes_most:
+                return Verdict.REFUSED
+            lane.append(message)
+            self.messages += 1
+            self.size += size
+            return Verdict.ACCEPTED
+
+    def count(self, messages: int, size: int) -> None:
+        """What lies in the lanes now."""
+        with self._lock:
+            self.messages, self.size = messages, size
+
+    def taken(self, messages: int, size: int) -> None:
+        """So much was taken out of the lanes."""
+        with self._lock:
+            self.messages = max(0, self.messages - messages)
+            self.size = max(0, self.size - size)
+
+
+def weight(message: Any) -> int:
+    """The bytes that a message counts for."""
+    return len(message) if isinstance(message, (bytes, bytearray, memoryview)) else 64
