@@ -167,7 +167,7 @@ class Departures:
         if not self._open or self._leaving or self.requests.full:
             return 0
         number = self.requests.add(f.ASK, token, now + timeout_s)
-        remaining_ms = min(max(1, int(timeout_s * 1000)), f.REMAINING_MS_MOST)
+        remaining_ms = int(min(max(1, timeout_s * 1000), f.REMAINING_MS_MOST))
         frame = f.pack_ask(number, target, sender, remaining_ms, chain, packed, payload)
         if not self.lanes.add_ask((target, sender), frame):
             self.requests.withdraw(number)

@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from struct import Struct
 
-RECORD_BYTES = 1 << 16
+from iris.mesh.records import RECORD_BYTES_MAX
+
+RECORD_BYTES = RECORD_BYTES_MAX
 """Of the frames in one record at most, and so of one frame."""
 
 PAYLOAD_BYTES_MOST = 1 << 26

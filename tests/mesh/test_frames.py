@@ -9,11 +9,17 @@ from typing import Any
 
 import pytest
 
+from iris.config import NAME_BYTES_MAX
 from iris.core.messages import ExitReason
 from iris.mesh import events as e
 from iris.mesh import frames as f
-from iris.mesh.arrivals import ACTS
+from iris.mesh.arrivals import ACTS, OWED_MOST
+from iris.mesh.credit import ACKNOWLEDGE_S, FIRST_CREDIT_BYTES, SMALL_REPLY_BYTES
+from iris.mesh.lanes import CONTROL_BYTES_MOST, CONTROL_FRAMES_MOST, QUICK_BYTES
+from iris.mesh.limits import SessionLimits
+from iris.mesh.payload import CODE_MOST, DEPTH_MOST
 from iris.mesh.reading import FORMS, read_record
+from iris.mesh.requests import REQUESTS_MOST
 from iris.mesh.wire import WireError
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "wire-frames.md"
@@ -127,6 +133,35 @@ def test_the_reasons_are_those_of_actors_in_the_order_of_the_page() -> None:
     assert list(f.REASONS) == [str(reason) for reason in ExitReason]
     text = " ".join(PAGE.read_text(encoding="utf-8").split())
     assert ", ".join(f"{place} {word}" for place, word in enumerate(f.REASONS)) in text
+
+
+def test_the_limits_of_the_page_are_those_of_the_code() -> None:
+    text = " ".join(PAGE.read_text(encoding="utf-8").split())
+    limits = SessionLimits()
+    for words, value in (
+        ("at most {} bytes together", f.RECORD_BYTES),
+        ("the first asker first, at most {}.", f.CHAIN_MOST),
+        ("The word of a `failed` is at most {} bytes", f.WORD_BYTES_MOST),
+        ("are at most {} bytes and for people", f.TEXT_BYTES_MOST),
+        ("A name has at most {} bytes", NAME_BYTES_MAX),
+        ("A node has at most {} requests", REQUESTS_MOST),
+        ("{} requests without an answer break the connection", OWED_MOST),
+        ("more than {} frames", CONTROL_FRAMES_MOST),
+        ("or {} MiB of answers and ends", CONTROL_BYTES_MOST >> 20),
+        ("a `reply` whose frame is over {} bytes", SMALL_REPLY_BYTES),
+        ("may write {} bytes of such frames", FIRST_CREDIT_BYTES),
+        ("(at least {}; 1 MiB unless set)", FIRST_CREDIT_BYTES),
+        ("; {} MiB unless set)", limits.window_bytes >> 20),
+        ("otherwise it waits {} ms", int(ACKNOWLEDGE_S * 1000)),
+        ("questions and answers of at most {} bytes", QUICK_BYTES),
+        ("A payload has at most {} bytes", f.PAYLOAD_BYTES_MOST),
+        ("and a frame {} more", f.INNER_BYTES_MOST - f.PAYLOAD_BYTES_MOST),
+        ("may close when for {} seconds", int(limits.progress_s)),
+        ("and {} bytes were allowed", FIRST_CREDIT_BYTES >> 2),
+        ("extensions of type 0 to {}", CODE_MOST),
+        ("nested at most {} deep", DEPTH_MOST),
+    ):
+        assert words.format(f"{value:,}") in text
 
 
 # -- runs of messages ----------------------------------------------------------------------------

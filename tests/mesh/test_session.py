@@ -11,7 +11,9 @@ from iris.errors import BadInput, InternalError, LimitReached
 from iris.mesh import frames as f
 from iris.mesh.arrivals import OWED_MOST
 from iris.mesh.limits import SessionLimits
+from iris.mesh.records import Opener, Sealer
 from iris.mesh.session import SessionV2
+from iris.mesh.wire import WireLimits
 
 from .plain import carry, cost, fault, flushed, record, session, told
 
@@ -598,3 +600,49 @@ def test_more_is_not_taken_than_has_come() -> None:
     assert theirs.untaken == (22, 1)
     with pytest.raises(InternalError, match="23 bytes and 1 messages taken, 22 and 1 have come"):
         theirs.taken(23, 1, 0.0)
+
+
+# -- over real records -----------------------------------------------------------------------------
+
+
+def sealed_pair() -> tuple[SessionV2, SessionV2]:
+    """Two ends of a connection whose records carry tags."""
+    there, back, limits = bytes(32), bytes([1] * 32), WireLimits()
+    ours = SessionV2(Sealer(there), Opener(back, limits), SessionLimits(), 0.0)
+    return ours, SessionV2(Sealer(back), Opener(there, limits), SessionLimits(), 0.0)
+
+
+def test_sessions_speak_through_records_with_tags() -> None:
+    ours, theirs = sealed_pair()
+    payloads = [b"a", bytes(65_400), bytes(300_000), b"b"]
+    ours.send(ECHO, 7, payloads)
+    ours.ask(ECHO, 8, b"ask", False, 1.0, "token", 0.0)
+    events: list[Any] = []
+    while ours.queued:
+        events += told(carry(ours, theirs))
+        carry(theirs, ours)
+    asked, *messages = events
+    assert [payload for *_, payload in messages] == payloads
+    theirs.reply(asked[1], b"answer")
+    assert told(carry(theirs, ours)) == [("replied", "token", False, b"answer")]
+
+
+def test_a_record_that_is_bent_breaks_the_session() -> None:
+    ours, theirs = sealed_pair()
+    ours.goodbye()
+    first = ours.data_to_send(0.0)
+    ours.ping(1)
+    second = bytearray(ours.data_to_send(0.0))
+    second[6] ^= 1
+    events = theirs.receive_data(first + bytes(second), 0.0)
+    assert told(events) == [("goodbye",), ("broken", "tag")]
+
+
+def test_a_record_that_stands_still_breaks_the_session() -> None:
+    ours, theirs = sealed_pair()
+    ours.goodbye()
+    assert theirs.receive_data(ours.data_to_send(0.0)[:-1], 10.0) == []
+    assert theirs.held > 20
+    assert theirs.deadline == 15.0
+    assert theirs.check(14.9) == []
+    assert fault(theirs.check(15.0)).kind == "progress"
