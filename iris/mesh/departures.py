@@ -328,6 +328,11 @@ class Departures:
         return self.lanes.queued_bytes
 
     @property
+    def credit_bytes(self) -> int:
+        """What may be written now of all that costs credit."""
+        return self.spending.left
+
+    @property
     def late(self) -> int:
         """Answers that came when nobody waited for them any more."""
         return self.requests.late

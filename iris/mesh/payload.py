@@ -50,7 +50,7 @@ class Codec:
             so that the slow one is used; None finds out.
     """
 
-    __slots__ = ("_by_code", "_by_type", "_ext", "_pack", "_unpacker")
+    __slots__ = ("_by_code", "_by_type", "_ext", "_pack", "_unpacker", "leaking")
 
     def __init__(self, leaking: Optional[bool] = None) -> None:
         import msgpack
@@ -58,6 +58,7 @@ class Codec:
 
         if leaking is None:
             leaking = sys.implementation.name == "cpython" and msgpack.version < (1, 2, 3)
+        self.leaking = leaking
         self._ext = msgpack.ExtType
         self._pack = msgpack.packb
         self._unpacker = msgpack.fallback.Unpacker if leaking else msgpack.Unpacker

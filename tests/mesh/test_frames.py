@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 
@@ -94,14 +93,14 @@ def kind_of(data: bytes) -> str:
     return caught.value.kind
 
 
-def tried(data: bytes) -> tuple[list[Any], str]:
-    """The fields of each frame up to what is wrong, and the word for that, if anything is."""
+def tried(data: bytes) -> tuple[list[Any], Optional[WireError]]:
+    """The fields of each frame up to what is wrong, and that, if anything is."""
     events: list[Any] = []
     try:
         read_record(data, NOTED, events, events)
     except WireError as error:
-        return events, error.kind
-    return events, ""
+        return events, error
+    return events, None
 
 
 # -- the page ----------------------------------------------------------------------------------
@@ -262,9 +261,12 @@ def test_every_length_that_is_a_lie_is_refused_or_ends_the_frame_there(name: str
         if size > whole:
             assert kind_of(data) == "length"
             continue
-        events, kind = tried(data[: 5 + size])
+        events, error = tried(data[: 5 + size])
         # What varies in length is at the end: payload, name, text or the piece of a frame.
-        assert kind in {"length", "utf8"} or events[0] != VECTORS[name][1]
+        if error is None:
+            assert events[0] != VECTORS[name][1]
+        else:
+            assert error.kind in {"length", "utf8"}
 
 
 @pytest.mark.parametrize("name", VECTORS)
@@ -274,8 +276,8 @@ def test_every_changed_byte_gives_a_frame_or_a_fault(name: str) -> None:
         for change in (0x01, 0x02, 0x10, 0x80, 0xFF):
             data = bytearray(frame)
             data[place] ^= change
-            events, kind = tried(bytes(data))
-            assert len(events) == 1 or kind
+            events, error = tried(bytes(data))
+            assert len(events) == 1 or error
 
 
 @pytest.mark.parametrize(
@@ -312,12 +314,8 @@ def test_no_fault_shows_a_payload() -> None:
     secret = b"correct horse"
     for frame in FRAMES.values():
         for data in (frame + secret, frame[:-1], frame[:5] + secret):
-            with contextlib.suppress(WireError):
-                read(data)
-                continue
-            with pytest.raises(WireError) as caught:
-                read(data)
-            assert "horse" not in str(caught.value)
+            _, error = tried(data)
+            assert "horse" not in str(error)
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -331,9 +329,9 @@ def test_bytes_of_chance_give_frames_or_a_fault(seed: int) -> None:
                 frame[random.randrange(len(frame))] = random.randrange(256)
             parts.append(bytes(frame[: random.choice((len(frame), random.randint(0, len(frame))))]))
         data = b"".join(parts)
-        events, kind = tried(data)
+        events, error = tried(data)
         assert len(events) <= len(parts)
-        if not kind:
+        if error is None:
             credited, messages = read_record(data, NOTED, [], [])
             assert credited <= len(data)
             assert messages <= len(parts)

@@ -395,7 +395,9 @@ def test_what_was_taken_is_told_soon_even_when_there_is_nothing_else_to_say() ->
 def test_what_was_taken_is_told_with_the_next_frame() -> None:
     ours, theirs = pair()
     ours.send(ECHO, 0, [b"a"])
+    assert ours.credit_bytes == 1 << 20
     carry(ours, theirs, 1.0)
+    assert ours.credit_bytes == (1 << 20) - 22
     theirs.ping(1)
     assert [frame[0] for frame in flushed(theirs, 1.0)] == [f.PING, f.CREDIT]
     assert theirs.deadline is None
