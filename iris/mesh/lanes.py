@@ -193,7 +193,7 @@ class Lanes:
             left = self._fill(self._bulk, left, parts)
         whole = len(parts) - first
         replies = sum(map(_is_reply, parts[first:])) if self.replies else 0
-        if self._bulk and not self._quick and left == before:
+        if self._bulk and left == before:
             # Cut, because what goes ahead might leave too little room for all of it each time.
             fragment = self._fragment(left)
             if fragment:

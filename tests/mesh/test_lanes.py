@@ -147,6 +147,31 @@ def test_frames_are_taken_out_again() -> None:
     assert parts[4:] == [ask(5), message(23)]
 
 
+def test_who_waited_before_frames_were_taken_out_still_waits() -> None:
+    lanes = Lanes(99, 999_999)
+    put(lanes, message(21))
+    for number in (1, 2, 3):
+        lanes.add_ask((5, 6), ask(number, QUICK_BYTES))
+    assert lanes.remove(lambda frame: frame[0] == f.ASK) == 3
+    lanes.add_ask(PAIR, ask(4))
+    parts: list[bytes] = []
+    lanes.take(999, parts)
+    assert parts == [message(21), ask(4)]
+
+
+def test_a_large_frame_goes_on_however_much_goes_before_it() -> None:
+    lanes = Lanes(99, 999_999)
+    put(lanes, message(60_000))
+    for number in range(20):
+        lanes.add_ask((5, 6), ask(number, 3000))
+        parts: list[bytes] = []
+        lanes.take(60_000, parts)
+        assert [part[0] for part in parts] == [f.ASK, f.MORE if number else f.FIRST]
+        if not lanes.queued:
+            break
+    assert number == 1
+
+
 def test_a_frame_that_is_partly_written_stays() -> None:
     lanes = Lanes(99, 999_999)
     whole = ask(1, 50_000)

@@ -321,6 +321,16 @@ def test_classes_in_classes_too_deep_are_undecodable() -> None:
             codec.decode(True, payload)
 
 
+def test_classes_in_classes_may_be_so_deep_and_no_deeper() -> None:
+    payload = b"\x90"
+    for _ in range(DEPTH_MOST):
+        payload = ext(1, b"\x91" + b"\x91" + payload)
+    for codec in CODECS:
+        assert isinstance(codec.decode(True, payload), Basket)
+        with pytest.raises(Undecodable, match="registered classes lie in each other over 100 deep"):
+            codec.decode(True, ext(1, b"\x91" + payload))
+
+
 def test_no_error_shows_what_a_payload_holds() -> None:
     for payload in (b"\x93\xa5horse", ext(CODE_MOST, b"\x91\xff"), ext(0, b"\x91\xa5horse\x01")):
         for codec in CODECS:

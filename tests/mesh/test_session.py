@@ -164,6 +164,17 @@ def test_the_largest_payload_arrives_and_a_larger_one_is_refused() -> None:
     assert cost(events) == (300_021, 1)
 
 
+def test_a_large_payload_leaves_no_credit_behind() -> None:
+    ours, theirs = pair()
+    ours.send(1, 0, [bytes(3_000_000)])
+    while ours.queued:
+        carry(ours, theirs)
+        carry(theirs, ours)
+    theirs.check(1.0)
+    carry(theirs, ours, 1.0)
+    assert (ours.unacknowledged, ours.credit_bytes) == (0, 1 << 20)
+
+
 def test_what_is_urgent_goes_between_fragments() -> None:
     ours, theirs = pair()
     ours.send(ECHO, 7, [bytes(500_000)])
