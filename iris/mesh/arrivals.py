@@ -73,8 +73,11 @@ class Arrivals:
             return None
         return self.moved + self._progress_s
 
-    def stalled(self) -> WireError:
-        """What is wrong then."""
+    def check(self, now: float) -> Optional[WireError]:
+        """Whether it has."""
+        stalled_at = self.stalled_at
+        if stalled_at is None or now < stalled_at:
+            return None
         return WireError(
             "progress",
             f"a frame in fragments stands still for progress_s={self._progress_s:g} seconds;"

@@ -83,24 +83,38 @@ class Departures:
         """
         if not self._open or self._leaving:
             return 0
+        lanes = self.lanes
         count = len(payloads)
+        if count == 1:  # The same as below, in half the time.
+            payload = payloads[0]
+            size = len(payload) + f.MESSAGE_BYTES
+            if size > self._payload_bytes:
+                self._check_payload(len(payload))
+            if not lanes.has_room(1, size):
+                return 0
+            frame = f.pack_message(target, sender, packed, payload)
+            lanes.add((target, sender), [frame], size)
+            return 1
         size = sum(map(len, payloads))
         if size > self._payload_bytes:
             self._check_payload(max(map(len, payloads)))
         size += count * f.MESSAGE_BYTES
-        lanes = self.lanes
         if not lanes.has_room(count, size):
-            count = size = 0
-            for payload in payloads:
-                more = size + len(payload) + f.MESSAGE_BYTES
-                if not lanes.has_room(count + 1, more):
-                    break
-                count, size = count + 1, more
-            payloads = payloads[:count]
-        if count:
+            payloads, size = self._fitting(payloads)
+        if payloads:
             frames = f.pack_messages(target, sender, packed, payloads)
             lanes.add((target, sender), frames, size)
-        return count
+        return len(payloads)
+
+    def _fitting(self, payloads: Sequence[bytes]) -> tuple[Sequence[bytes], int]:
+        """Those of some messages, from the first on, for which there is room, and their bytes."""
+        count = size = 0
+        for payload in payloads:
+            more = size + len(payload) + f.MESSAGE_BYTES
+            if not self.lanes.has_room(count + 1, more):
+                break
+            count, size = count + 1, more
+        return payloads[:count], size
 
     def send_named(self, name: str, sender: int, payload: bytes, packed: bool = False) -> bool:
         """Send a message to whoever has the name at the peer; False when there is no room.
@@ -113,10 +127,7 @@ class Departures:
         if not self._open or self._leaving:
             return False
         frame = f.pack_named(encoded, sender, packed, payload)
-        if not self.lanes.has_room(1, len(frame)):
-            return False
-        self.lanes.add((name, sender), [frame], len(frame))
-        return True
+        return self.lanes.add_one((name, sender), frame)
 
     def ask(
         self,
@@ -156,7 +167,7 @@ class Departures:
         if not self._open or self._leaving or self.requests.full:
             return 0
         number = self.requests.add(f.ASK, token, now + timeout_s)
-        remaining_ms = min(max(1, int(timeout_s * 1000)), f.REMAINING_MS_MOST)
+        remaining_ms = int(min(max(1, timeout_s * 1000), f.REMAINING_MS_MOST))
         frame = f.pack_ask(number, target, sender, remaining_ms, chain, packed, payload)
         if not self.lanes.add_ask((target, sender), frame):
             self.requests.withdraw(number)
@@ -315,6 +326,11 @@ class Departures:
     def queued_bytes(self) -> int:
         """Of their frames."""
         return self.lanes.queued_bytes
+
+    @property
+    def credit_bytes(self) -> int:
+        """What may be written now of all that costs credit."""
+        return self.spending.left
 
     @property
     def late(self) -> int:

@@ -86,44 +86,50 @@ class Lanes:
             self.crowded = True
 
     def has_room(self, count: int, size: int) -> bool:
-        """Whether so many frames of users, of so many bytes together, can wait as well."""
+        """Whether so many frames, of so many bytes together, can be added to bulk."""
         waiting = len(self._bulk)
         return waiting + count <= self._frames_most and (
             self.queued_bytes + size <= self._bytes_most or (count == 1 and not waiting)
         )
 
     def add(self, pair: Optional[Pair], frames: list[bytes], size: int) -> None:
-        """Frames from one to another for which there is room, `size` bytes of them."""
-        bulk = self._bulk
-        if not bulk and self._behind:
-            self._behind.clear()
-        bulk.extend(frames)
-        self._pushed += len(frames)
+        """Add frames to bulk, for which there is room.
+
+        Args:
+            pair: from whom to whom, None for an answer.
+            frames: in their order.
+            size: bytes of them together.
+        """
+        bulk, behind = self._bulk, self._behind
+        if not bulk and behind:
+            behind.clear()
+        bulk += frames
+        self._pushed = pushed = self._pushed + len(frames)
         self.queued_bytes += size
         if pair is not None:
-            self._behind[pair] = self._pushed
-            if len(self._behind) > 2 * self._frames_most:
-                written = self._pushed - len(bulk)
-                self._behind = {one: at for one, at in self._behind.items() if at > written}
+            behind[pair] = pushed
+            if len(behind) > 2 * self._frames_most:
+                written = pushed - len(bulk)
+                self._behind = {one: at for one, at in behind.items() if at > written}
 
     def add_ask(self, pair: Pair, frame: bytes) -> bool:
         """A question; False when there is no room for it."""
         written = self._pushed - len(self._bulk)
         if len(frame) <= QUICK_BYTES and self._behind.get(pair, 0) <= written:
             return self._add_quick(frame)
-        if not self.has_room(1, len(frame)):
-            return False
-        self.add(pair, [frame], len(frame))
-        return True
+        return self.add_one(pair, frame)
+
+    def add_one(self, pair: Optional[Pair], frame: bytes) -> bool:
+        """Add a frame to bulk; False when there is no room for it."""
+        added = self.has_room(1, len(frame))
+        if added:
+            self.add(pair, [frame], len(frame))
+        return added
 
     def add_reply(self, frame: bytes) -> bool:
         """An answer that costs credit; False when there is no room for it."""
-        if len(frame) <= QUICK_BYTES:
-            added = self._add_quick(frame)
-        else:
-            added = self.has_room(1, len(frame))
-            if added:
-                self.add(None, [frame], len(frame))
+        small = len(frame) <= QUICK_BYTES
+        added = self._add_quick(frame) if small else self.add_one(None, frame)
         self.replies += added
         return added
 
@@ -187,7 +193,7 @@ class Lanes:
             left = self._fill(self._bulk, left, parts)
         whole = len(parts) - first
         replies = sum(map(_is_reply, parts[first:])) if self.replies else 0
-        if self._bulk and not self._quick and left == before:
+        if self._bulk and left == before:
             # Cut, because what goes ahead might leave too little room for all of it each time.
             fragment = self._fragment(left)
             if fragment:

@@ -50,7 +50,7 @@ class Codec:
             so that the slow one is used; None finds out.
     """
 
-    __slots__ = ("_by_code", "_by_type", "_pack", "_unpacker")
+    __slots__ = ("_by_code", "_by_type", "_ext", "_pack", "_unpacker", "leaking")
 
     def __init__(self, leaking: Optional[bool] = None) -> None:
         import msgpack
@@ -58,6 +58,8 @@ class Codec:
 
         if leaking is None:
             leaking = sys.implementation.name == "cpython" and msgpack.version < (1, 2, 3)
+        self.leaking = leaking
+        self._ext = msgpack.ExtType
         self._pack = msgpack.packb
         self._unpacker = msgpack.fallback.Unpacker if leaking else msgpack.Unpacker
         self._by_code: dict[int, tuple[type[Any], tuple[str, ...]]] = {}
@@ -114,28 +116,29 @@ class Codec:
             BadInput: an int is too large, a str has half a surrogate pair in it, or it nests too
                 deep.
         """
-        if isinstance(message, bytes):
-            return False, bytes(message)
-        if isinstance(message, (bytearray, memoryview)):
+        if isinstance(message, (bytes, bytearray, memoryview)):
             return False, bytes(message)
         return True, self._packed(message, 0)
 
     def _packed(self, message: Any, depth: int) -> bytes:
-        from msgpack import ExtType
-
         if depth > DEPTH_MOST:
             raise _too_deep()
 
         def other(value: Any) -> Any:
             known = self._by_type.get(type(value))
             if known is None:
+                if isinstance(value, int):
+                    raise BadInput(
+                        f"an int of {value.bit_length()} bits cannot go to another node; what can:"
+                        f" {_PLAIN}"
+                    )
                 raise TypeError(
                     f"a {type(value).__module__}.{type(value).__qualname__} cannot go to another"
                     f" node; what can: {_PLAIN}"
                 )
             code, names = known
             fields = [getattr(value, name) for name in names]
-            return ExtType(code, self._packed(fields, depth + 1))
+            return self._ext(code, self._packed(fields, depth + 1))
 
         try:
             packed: bytes = self._pack(message, default=other, use_bin_type=True)

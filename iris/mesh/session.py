@@ -34,7 +34,18 @@ class Sealer(Protocol):
 
 
 class Opener(Protocol):
-    """Turns bytes back into records."""
+    """Turns bytes back into records, and says how long one may take."""
+
+    @property
+    def held(self) -> int:
+        """Bytes that are held of a record which is not whole yet."""
+
+    @property
+    def deadline(self) -> Optional[float]:
+        """When `check` is to be called; None for never."""
+
+    def check(self, now: float) -> Optional[WireError]:
+        """Whether the peer has taken too long for a record."""
 
     def receive_data(self, data: bytes, now: float) -> tuple[list[bytes], Optional[WireError]]:
         """The records that these bytes complete, and what is wrong with those after them."""
@@ -48,7 +59,7 @@ class SessionV2(Departures):
 
     Args:
         sealer: turns each record that is to be sent into bytes.
-        opener: turns the bytes that come into records. How long one may take is its affair.
+        opener: turns the bytes that come into records.
         limits: how much may wait.
         now: monotonic seconds.
     """
@@ -121,7 +132,12 @@ class SessionV2(Departures):
             return None
         if self.lanes.crowded:
             return self._now
-        times = (self.requests.deadline, self._taking.due, self._arrivals.stalled_at)
+        times = (
+            self._opener.deadline,
+            self.requests.deadline,
+            self._taking.due,
+            self._arrivals.stalled_at,
+        )
         return min((at for at in times if at is not None), default=None)
 
     def check(self, now: float) -> list[Event]:
@@ -135,12 +151,12 @@ class SessionV2(Departures):
             if kind == f.ASK:
                 self._withdrawn[number] = None
             events.append(Expired(token))
-        if self.lanes.crowded:
-            return self._broken(events, self._unread())
-        stalled_at = self._arrivals.stalled_at
-        if stalled_at is not None and now >= stalled_at:
-            return self._broken(events, self._arrivals.stalled())
-        return events
+        error = self._opener.check(now)
+        if error is None and self.lanes.crowded:
+            error = self._unread()
+        if error is None:
+            error = self._arrivals.check(now)
+        return events if error is None else self._broken(events, error)
 
     def _unread(self) -> WireError:
         lanes = self.lanes
@@ -189,5 +205,5 @@ class SessionV2(Departures):
 
     @property
     def held(self) -> int:
-        """Bytes that are held of a frame in fragments which is not whole yet."""
-        return len(self._arrivals.assembly)
+        """Bytes that are held of a record, and of a frame in fragments, which are not whole yet."""
+        return self._opener.held + len(self._arrivals.assembly)

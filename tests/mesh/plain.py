@@ -26,8 +26,17 @@ class PlainSealer:
 class PlainOpener:
     """Cuts a stream into records again."""
 
+    deadline: Optional[float] = None
+
     def __init__(self) -> None:
         self._held = b""
+
+    @property
+    def held(self) -> int:
+        return len(self._held)
+
+    def check(self, now: float) -> Optional[WireError]:
+        return None
 
     def receive_data(self, data: bytes, now: float) -> tuple[list[bytes], Optional[WireError]]:
         records = []
