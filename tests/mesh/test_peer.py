@@ -207,7 +207,7 @@ def test_a_node_that_returns_after_a_resolve_is_up(world: World) -> None:
     asked = Asked(world)
     world.driver.attempt.fail(REFUSED)
     assert not asked.is_open
-    with pytest.raises(iris.NodeUnreachable, match="node:7.*refused"):
+    with pytest.raises(iris.NodeUnreachable, match=r"node:7.*refused"):
         asked.value()
     assert world.state == "down"
     again = Asked(world)
