@@ -26,12 +26,14 @@ SIDES: dict[str, list[str]] = {
         "bench.workloads.memory",
         "bench.workloads.timing",
         "bench.workloads.supervision",
+        "bench.workloads.mesh",
     ],
     "gevent": ["bench.peers.bare_gevent"],
-    "asyncio": ["bench.peers.plain_asyncio"],
+    "asyncio": ["bench.peers.plain_asyncio", "bench.peers.asyncio_streams"],
     "pykka": ["bench.peers.pykka_actors"],
     "threads": ["bench.peers.plain_threads"],
-    "erlang": ["bench.peers.erlang"],
+    "sockets": ["bench.peers.plain_sockets"],
+    "erlang": ["bench.peers.erlang", "bench.peers.erlang_mesh"],
 }
 """Side -> the modules that hold its workloads."""
 

@@ -238,3 +238,64 @@ ROWS: tuple[Row, ...] = (
         ),
     ),
 )
+
+
+MESH_ROWS: tuple[Row, ...] = (
+    Row(
+        "oneway",
+        "one way, 64 B, from the main thread to one actor of another process",
+        1_000_000,
+        100_000,
+        5,
+        _rate(700e3, 1.5e6),
+    ),
+    Row("oneway_actor", "the same from an actor", 1_000_000, 100_000, 5, _rate(700e3, 1.5e6)),
+    Row(
+        "oneway_100",
+        "one way, 64 B, from the main thread to 100 actors in turn",
+        1_000_000,
+        100_000,
+        5,
+        _rate(700e3, 1.5e6),
+    ),
+    Row("oneway_actor_100", "the same from an actor", 1_000_000, 100_000, 5, _rate(700e3, 1.5e6)),
+    Row(
+        "oneway_1k",
+        "one way, 1 KiB, from the main thread to one actor",
+        300_000,
+        50_000,
+        5,
+        _rate(350e3, 600e3),
+    ),
+    Row(
+        "trip",
+        "a message to an actor of another process and one back, link idle",
+        5_000,
+        1_000,
+        3,
+        _trip(120e-6, 120e-6),
+    ),
+    Row(
+        "trip_flood",
+        "the same while a thread floods another actor there",
+        500,
+        100,
+        2,
+        (*_trip(10e-3, 10e-3), Metric("flood", "messages beside it", "/s")),
+    ),
+    Row(
+        "rss_peer",
+        "1,000 idle peers, watched; per peer",
+        1_000,
+        200,
+        1,
+        (
+            *_bytes(),
+            Metric("bytes_far", "at the side that was connected to", "B", more_is_better=False),
+            Metric(
+                "busy", "all of them keep a core busy for", "%", more_is_better=False,
+                compared=False,
+            ),
+        ),
+    ),
+)

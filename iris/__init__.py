@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     )
     from iris.interop.buffers import allocate_buffer
     from iris.lowlevel import PyRuntime
+    from iris.mesh.discovery import DnsPeers, StaticPeers
     from iris.mesh.peer import NodeInfo
     from iris.observe.health import Health
     from iris.run.context import current, pause, reply
@@ -63,6 +64,7 @@ __all__ = [
     "ChildReport",
     "ChildSpec",
     "DeadLetter",
+    "DnsPeers",
     "ExitReason",
     "Health",
     "InternalError",
@@ -81,6 +83,7 @@ __all__ = [
     "Runtime",
     "RuntimeClosed",
     "StartFailed",
+    "StaticPeers",
     "Supervisor",
     "SupervisorSpec",
     "WouldDeadlock",
@@ -100,6 +103,7 @@ _HOMES = {
     "ChildReport": "iris.core.supervision",
     "ChildSpec": "iris.core.childspec",
     "DeadLetter": "iris.core.letters",
+    "DnsPeers": "iris.mesh.discovery",
     "ExitReason": "iris.core.messages",
     "Health": "iris.observe.health",
     "LetterReason": "iris.core.messages",
@@ -112,6 +116,7 @@ _HOMES = {
     "PyRuntime": "iris.lowlevel",
     "PySystemMessage": "iris.core.messages",
     "Runtime": "iris.runtime",
+    "StaticPeers": "iris.mesh.discovery",
     "Supervisor": "iris.supervisor",
     "SupervisorSpec": "iris.core.childspec",
     "allocate_buffer": "iris.interop.buffers",

@@ -30,6 +30,7 @@ from iris.core.weighing import Scale, weigh
 from iris.errors import BadInput, LimitReached
 from iris.interop.aio import Aio
 from iris.interop.buffers import Buffers
+from iris.mesh.keys import load_keyring
 from iris.mesh.link import SocketDriver
 from iris.mesh.node import MakeDriver, Node
 from iris.observe.health import HealthDesk, ProbeDesk, Pulse
@@ -112,6 +113,8 @@ def build(config: Config, hub: str = "thread") -> System:
     else:
         gevent_hub = _start_hub_thread(system)
     process.enter(system)
+    if config.discovery is not None:
+        system.mesh.discover(config.discovery)
     if config.long_turn_ms:
         _start_watchdog(system, gevent_hub, config.long_turn_ms / 1000)
     return system
@@ -224,7 +227,7 @@ def assemble(
     system.spawning = Spawning(
         lifecycle, table, delivery, registry, push, pull, lazy, blocking
     )  # fmt: skip
-    mesh = _join_mesh(system, make_driver, fates, log, generator.random)
+    mesh = _join_mesh(system, make_driver, requests, monitors, fates, log, generator, clock)
     authority = _supervise(
         system, restarting, groups, Factories(shop, carrier), log, clock, generator.random
     )
@@ -287,15 +290,22 @@ def _watch_health(
 def _join_mesh(
     system: System,
     make_driver: MakeDriver,
+    requests: Requests,
+    monitors: Monitors,
     fates: Fates,
     log: Log,
-    luck: Callable[[], float],
+    generator: random.Random,
+    clock: Callable[[], float],
 ) -> Node:
     """Wire what knows other nodes to what it gives messages to."""
+    config, carrier = system.config, system.carrier
+    keyring = None if config.cluster_key is None else load_keyring(config.cluster_key)
     system.mesh = Node(
-        make_driver, system.config.mesh or MeshLimits(), system.table, system.lifecycle,
-        system.delivery, system.registry, fates, system.undelivered, log, system.carrier.post,
-        luck, system.check_open,
+        make_driver, config.mesh or MeshLimits(), keyring, os.urandom, system.table,
+        system.lifecycle, system.delivery, system.registry, system.asking, requests, monitors,
+        fates, system.undelivered, log, carrier.post, generator.random, system.check_open,
+        lambda added, removed: system.hooks.call("peers", added, removed),
+        Pulse(carrier, clock).silence_s,
     )  # fmt: skip
     return system.mesh
 

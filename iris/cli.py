@@ -20,6 +20,8 @@ from typing import Callable, Optional
 import iris
 from iris import doctor
 from iris.demo import run as demo
+from iris.errors import BadInput
+from iris.mesh import keys
 from iris.screen import Screen
 
 EXIT_INTERRUPTED, EXIT_READER_GONE = 130, 141
@@ -57,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_demo(commands.add_parser("demo", help="stream a price series through a tree of actors"))
     _add_doctor(commands.add_parser("doctor", help="show what Iris finds on this machine"))
+    _add_keygen(commands.add_parser("keygen", help="make a key for the nodes of a mesh"))
     return parser
 
 
@@ -88,6 +91,12 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="lose one row on purpose, to see that the accounting notices (exit code 1)",
     )
+    parser.add_argument(
+        "--mesh",
+        action="store_true",
+        help="have the workers in a second process of this machine, which is killed in mid-stream "
+        "and comes back; work that was not answered is sent again, and counted once",
+    )
     parser.set_defaults(command=_demo)
 
 
@@ -100,9 +109,22 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_doctor)
 
 
+def _add_keygen(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Makes a new random key and writes it to a new file that only its owner can read. Nodes "
+        "that are given this file, or a copy of it, trust each other. The key is not shown."
+    )
+    parser.add_argument("file", metavar="FILE", help="the file to be made; nothing is overwritten")
+    parser.set_defaults(command=_keygen)
+
+
 def _demo(options: argparse.Namespace, out: Screen, err: Screen) -> int:
     return demo.run(
-        demo.Options(options.input, options.rows, options.repeat, options.drop_one), out, err
+        demo.Options(
+            options.input, options.rows, options.repeat, options.drop_one, options.mesh
+        ),
+        out,
+        err,
     )
 
 
@@ -116,6 +138,16 @@ def _doctor(options: argparse.Namespace, out: Screen, err: Screen) -> int:
         return 0
     err.line(f"iris doctor: the self-check failed: {facts['self-check']['error']}")
     return 1
+
+
+def _keygen(options: argparse.Namespace, out: Screen, err: Screen) -> int:
+    try:
+        keyring = keys.write_key_file(options.file)
+    except BadInput as error:
+        err.line(f"iris keygen: {error}")
+        return 2
+    out.line(f"{options.file}: a new key, with the public id {keyring.key_id.hex()}")
+    return 0
 
 
 def _count(text: str) -> int:

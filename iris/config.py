@@ -225,6 +225,14 @@ class Config:
     live_within_s: float = 10.0
     """A hub that does not come round for longer after it was asked to makes `health()` not live."""
 
+    cluster_key: Optional[str] = None
+    """Where the keys of the cluster are: a file made by `iris keygen`, or "env:NAME" for a variable
+    of the environment. With a key nodes prove it to each other, and speak version 2."""
+
+    discovery: Optional[Any] = None
+    """How other nodes are found: `iris.StaticPeers`, `iris.DnsPeers` or what has an `open` as they
+    have. Those that are found are watched, and stand in `nodes()`."""
+
     mesh: Optional[MeshLimits] = None
     """What other nodes may ask of this one, and its patience with them; None for the defaults."""
 
@@ -252,11 +260,24 @@ class Config:
             _milliseconds("long_turn_ms", self.long_turn_ms)
         if self.limits is not None and type(self.limits) is not Limits:
             raise TypeError(f"limits is an iris.Limits or None, not {self.limits!r}")
-        if self.mesh is not None and type(self.mesh) is not MeshLimits:
-            raise TypeError(f"mesh is an iris.MeshLimits or None, not {self.mesh!r}")
+        self._check_mesh()
         for name in ("on_undelivered", "on_pressure"):
             if getattr(self, name) is not None and not callable(getattr(self, name)):
                 raise TypeError(f"{name} is a callable or None, not {getattr(self, name)!r}")
+
+    def _check_mesh(self) -> None:
+        if self.cluster_key is not None and not isinstance(self.cluster_key, str):
+            raise TypeError(
+                "cluster_key is the path of a key file, 'env:NAME' or None, not a"
+                f" {type(self.cluster_key).__name__}"
+            )
+        if self.discovery is not None and not callable(getattr(self.discovery, "open", None)):
+            raise TypeError(
+                "discovery is an iris.StaticPeers, an iris.DnsPeers or something else with a"
+                f" method open(driver), not {self.discovery!r}"
+            )
+        if self.mesh is not None and type(self.mesh) is not MeshLimits:
+            raise TypeError(f"mesh is an iris.MeshLimits or None, not {self.mesh!r}")
 
 
 @dataclass(frozen=True)

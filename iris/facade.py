@@ -431,11 +431,12 @@ class Facade(SupervisorFacade, RemoteFacade, HealthFacade):
                 `metadata`; "orphan" with (pid); "error" with (exception); "undelivered" with a
                 `DeadLetter`; "long_turn" with a `LongTurn`; "restart" and "give_up" with a
                 `ChildReport`, when a supervised child was restarted or has used up its restarts;
-                "pressure" with a `Pressure`, once when what is queued has met a soft limit of the
-                `limits`, and once when it is down to three quarters of them.
+                "peers" with two lists of addresses, of nodes that `discovery` has found and of
+                those that are gone; "pressure" with a `Pressure`, once when what is queued has met
+                a soft limit of the `limits`, and once when it is down to three quarters of them.
             call: quick and without raising. It runs where the thing happens; at "undelivered",
-                "pressure", "restart" and "give_up" soon after that in the runtime's hub, where
-                it must not wait, and at "long_turn" in a thread of its own.
+                "pressure", "peers", "restart" and "give_up" soon after that in the runtime's hub,
+                where it must not wait, and at "long_turn" in a thread of its own.
 
         Raises:
             BadInput: there is no such point.

@@ -48,9 +48,10 @@ class RemoteFacade:
         """Ask another node for the actor with a name (or a path), and make a proxy for it.
 
         A proxy is an actor of this runtime that stands for the other one: `send`, `link`,
-        `monitor`, `register` and so on take its pid as any other. Bytes only can be sent to it,
-        and it answers no `ask`. It ends as `NodeDown` when its node is judged down. Asking again
-        gives the same proxy.
+        `monitor`, `register` and so on take its pid as any other. It ends as `NodeDown` when its
+        node is judged down. Between nodes with a `cluster_key` it takes what msgpack packs, and
+        `ask`, and ends with its actor, for the same reason; without, it takes bytes. Asking
+        again gives the same proxy.
 
         Args:
             addr: where the other node listens.
@@ -86,7 +87,8 @@ class RemoteFacade:
         Args:
             addr: where the other node listens.
             pid: of its proxy here, or its own pid there.
-            data: bytes, or a buffer, which is copied; up to `payload_bytes` of `MeshLimits`.
+            data: as `send` takes it for a proxy; bytes up to `payload_bytes` of `MeshLimits`, with
+                a `cluster_key` up to 64 MiB.
 
         Returns:
             True when it is on its way; False when too much waits for this node already.
@@ -156,6 +158,25 @@ class RemoteFacade:
         Blocks as `resolve_remote` does.
         """
         return self._system.mesh.is_up(addr)
+
+    def register_type(self, code: int, cls: type[Any]) -> None:
+        """Let a dataclass travel in messages between nodes with a `cluster_key`.
+
+        Its fields travel in their order, without names, so new ones come last and have a default.
+
+        Args:
+            code: 0 to 127, the number of the class, the same on all nodes.
+            cls: the dataclass; a subclass is another class. Its constructor is called on the
+                thread of the mesh, with what another node has sent, so it should be quick and
+                trust nothing.
+
+        Raises:
+            TypeError, BadInput: no such class, or code or class are taken.
+            RuntimeClosed: after shutdown.
+
+        To be called before messages go. Does not wait.
+        """
+        self._system.mesh.register_type(code, cls)
 
     def nodes(self) -> list[NodeInfo]:
         """What is known of other nodes that this one has to do with, by address.

@@ -22,9 +22,9 @@ class Runtime(SpawnFacade):
         **options: the fields of `iris.config.Config`: `stop_word`, `slice_s`,
             `shutdown_timeout_s`, `exit_drain_s`, `pull_threads_max`, `pull_strict`,
             `pull_stack_bytes`, `dead_letters_max`, `on_undelivered`, `long_turn_ms`, `limits`,
-            `on_pressure`, `live_within_s`, `mesh`, `release_gil_max_threads`,
-            `release_gil_pool_size`, `release_gil_strict`. The last three may also come from the
-            environment, as IRIS_RELEASE_GIL_MAX_THREADS and so on.
+            `on_pressure`, `live_within_s`, `cluster_key`, `discovery`, `mesh`,
+            `release_gil_max_threads`, `release_gil_pool_size`, `release_gil_strict`. The last
+            three may also come from the environment, as IRIS_RELEASE_GIL_MAX_THREADS and so on.
 
     Raises:
         TypeError, BadInput: an unknown option, or a value out of range.

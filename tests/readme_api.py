@@ -89,6 +89,7 @@ RUNTIME: dict[str, list[str]] = {
         "watch_node",
         "is_node_up",
         "nodes",
+        "register_type",
     ],
     "The runtime itself": [
         "self_pid",
@@ -130,6 +131,8 @@ CLASSES = (
     "LongTurn",
     "Limits",
     "MeshLimits",
+    "StaticPeers",
+    "DnsPeers",
     "NodeInfo",
     "Pressure",
     "Health",
@@ -155,7 +158,8 @@ def table() -> str:
     """The whole section, as Markdown."""
     iris = importlib.import_module("iris")
     errors = importlib.import_module("iris.errors")
-    sim = importlib.import_module("iris.testing").SimRuntime
+    testing = importlib.import_module("iris.testing")
+    sim, net = testing.SimRuntime, testing.SimNetwork
     rt = iris.Runtime
     _check_complete(iris)
     parts = [_section("Making a runtime", [_row(rt, "iris.Runtime")])]
@@ -178,9 +182,13 @@ def table() -> str:
         _values(iris),
         _errors(errors),
         _section(
-            "A simulated runtime, `iris.testing.SimRuntime`: all calls of `Runtime` but `ask_async`"
-            " and `send_async`, and these",
+            "A simulated runtime, `iris.testing.SimRuntime`: all calls of `Runtime` but"
+            " `ask_async`, `send_async` and `resolve_remote_py`, and these",
             [_row(sim, "SimRuntime"), *_members(sim, "rt", but=rt)],
+        ),
+        _section(
+            "A simulated network, `iris.testing.SimNetwork`",
+            [_row(net, "SimNetwork"), *_members(net, "network")],
         ),
         _section(
             "The lower-level names, `iris.PyRuntime` and `Runtime._inner`: other calls as above",

@@ -73,7 +73,9 @@ def test_arguments_that_make_no_sense_give_exit_code_2(
     assert said in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["demo", "--help"], ["doctor", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], *([one, "--help"] for one in ("demo", "doctor", "keygen"))]
+)
 def test_help_is_a_success(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)

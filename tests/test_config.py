@@ -48,7 +48,7 @@ def test_a_config_cannot_be_changed() -> None:
 
 def test_an_unknown_option_is_refused_with_a_list_of_those_there_are() -> None:
     with pytest.raises(
-        TypeError, match=r"no option 'stopword'; it has dead_letters_max, .*stop_word"
+        TypeError, match=r"no option 'stopword'; it has cluster_key, dead_letters_max, .*stop_word"
     ):
         config_of({"stopword": b"x"})
 

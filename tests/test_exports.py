@@ -24,6 +24,7 @@ PUBLIC: dict[str, list[str]] = {
         "ChildReport",
         "ChildSpec",
         "DeadLetter",
+        "DnsPeers",
         "ExitReason",
         "Health",
         "InternalError",
@@ -42,6 +43,7 @@ PUBLIC: dict[str, list[str]] = {
         "Runtime",
         "RuntimeClosed",
         "StartFailed",
+        "StaticPeers",
         "Supervisor",
         "SupervisorSpec",
         "WouldDeadlock",
@@ -73,6 +75,7 @@ PUBLIC: dict[str, list[str]] = {
         "WouldDeadlock",
     ],
     "iris.testing": [
+        "SimNetwork",
         "SimRuntime",
     ],
 }

@@ -102,6 +102,25 @@ class Runner(Protocol):
         """
 
 
+class RemoteRunner(Runner, Protocol):
+    """The runner of an actor that stands for one on another node. All from any thread."""
+
+    def encode(self, data: Any) -> bytes:
+        """What a message that is not bytes goes as; raises where it cannot go there."""
+
+    def encode_question(self, data: Any) -> bytes:
+        """The same for a question, of bytes too; raises where that node takes none."""
+
+    def linked(self, other: ActorCell) -> None:
+        """It was linked to another actor of this node."""
+
+    def unlinked(self, other: ActorCell) -> None:
+        """It is linked to that no more."""
+
+    def partner_ended(self, partner: ActorCell, ending: Ending) -> None:
+        """One that it was linked to has ended."""
+
+
 @dataclass(frozen=True)
 class ActorSpec:
     """What a spawn was asked for. Shared by all actors that were asked for alike."""
@@ -126,8 +145,8 @@ class ActorSpec:
     idle_timeout_s: Optional[float] = None
     """How long it may have nothing to do before it ends; None is for ever."""
 
-    bytes_only: bool = False
-    """Whether it can take nothing but bytes: what it is sent goes to another node as it is."""
+    is_remote: bool = False
+    """Whether it stands for an actor on another node; then its runner is a `RemoteRunner`."""
 
     plain: bool = field(init=False)
     """Whether a new cell needs nothing but to be listed: no bound, no start, no idle time."""
@@ -260,6 +279,11 @@ def renewal_of(cell: ActorCell) -> Optional[Renewal]:
     """What makes the actor restart in place; None when nothing does. From any thread."""
     ties = cell.ties
     return None if ties is None else ties.renewal
+
+
+def remote_of(cell: ActorCell) -> Optional[RemoteRunner]:
+    """The runner of an actor that stands for one on another node; None of any other."""
+    return cell.runner if cell.spec.is_remote else None  # type: ignore[return-value]
 
 
 def is_parked(cell: ActorCell) -> bool:

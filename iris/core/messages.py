@@ -136,6 +136,14 @@ def end_message(kind: SystemType, pid: int, ending: Ending) -> PySystemMessage:
     return PySystemMessage(kind, ending.by, pid, ending.reason, ending.metadata)
 
 
+CHAIN_MOST = 32
+"""Actors that wait for each other in one line through other nodes. Longer ones are a mistake, and
+each costs 24 bytes in every question."""
+
+Hop = tuple[Optional[bytes], int]
+"""An actor that waits: the incarnation of its node, None for this one, and its pid there."""
+
+
 class Request:
     """A user message that somebody waits for an answer to: its envelope in the user lane.
 
@@ -147,7 +155,8 @@ class Request:
     """
 
     __slots__ = (
-        "answered", "asker", "desk", "message", "over", "passes", "settle", "taken", "target",
+        "answered", "asker", "chain", "desk", "ends_at", "message", "over", "passes", "settle",
+        "taken", "target",
     )  # fmt: skip
 
     def __init__(
@@ -171,6 +180,10 @@ class Request:
         # True when the asker waits no more: it was told, or has given up. Under the table lock.
         self.taken = False
         # True once a handler was given it. By the owner of the cell in whose lane it lies.
+        self.ends_at = 0.0
+        self.chain: tuple[Hop, ...] = ()
+        # Of a question to another node: when its asker waits no longer, and the actors that wait
+        # for the answer. Of one from another node only the latter.
         self.passes = 0
         # How often the duty was passed on; it may come back to the same actor. Under the table
         # lock.

@@ -60,9 +60,9 @@ class Child:
     """
 
     __slots__ = (
-        "_called", "asked_at", "cell", "failures", "first_pid", "group", "is_struck", "make",
-        "order", "phase", "pid", "reason", "restart", "restarts", "round", "shutdown_timeout_s",
-        "started_s", "strategy", "timer", "times", "wanted",
+        "_called", "asked_at", "cell", "failures", "first_pid", "group", "is_remote", "is_struck",
+        "make", "order", "phase", "pid", "reason", "restart", "restarts", "round",
+        "shutdown_timeout_s", "started_s", "strategy", "timer", "times", "wanted",
     )  # fmt: skip
 
     def __init__(
@@ -104,6 +104,8 @@ class Child:
         # The restart that it is part of.
         self.timer: Any = None
         # Runs while it is ENDING.
+        self.is_remote = False
+        # Whether its latest actor stands for one on another node.
         self.wanted = True
         # False from its removal on: it is ended and does not come back.
 
@@ -203,6 +205,7 @@ def fill(child: Child, cell: ActorCell) -> None:
     """An actor takes the place. Under the table lock."""
     child.cell = cell
     child.pid = cell.pid
+    child.is_remote = cell.spec.is_remote
     child.first_pid = child.first_pid or cell.pid
     ties = ties_of(cell)
     ties.seats = (*ties.seats, child)

@@ -64,6 +64,7 @@ class Fates:
         "failed",
         "forwarded",
         "handled",
+        "in_doubt",
         "late_replies",
         "lost",
         "quarantined",
@@ -89,5 +90,7 @@ class Fates:
         self.forwarded = Counter(lock)
         self.lost = Counter(lock)
         # By proxies: given whole to the network, or left when the other node was judged down.
+        self.in_doubt = Counter(lock)
+        # Those of the forwarded that a broken connection leaves in doubt: no fate of its own.
         self.late_replies = Counter(lock)
         # Answers that came when their asker had stopped waiting. They are not messages.

@@ -13,4 +13,17 @@ The way of a row: sender thread -> parser (bounded, policy block) -> market -> i
 -> one of the workers -> collector. A supervisor has made parser, market and workers from specs.
 A row that makes no sense crashes the parser in mid-stream; it comes back with its pid and its
 queue, so that row is lost and no other.
+
+With `--mesh` the workers are in a second process, which is killed in mid-stream:
+
+outpost    the wiring to the second process, in place of the workers
+process    the second process as the first one sees it
+pool       the second process itself
+keeper     the pull actor that has the process; its supervisor starts it again
+dispatcher the push actor that gives jobs to the workers' proxies until they are answered
+jobs       its books (pure)
+news       what is told of the second process (pure)
+
+There the way of a row is: symbol -> dispatcher -> proxy of a worker -> worker in the second process
+-> proxy of the results there -> results -> dispatcher -> collector.
 """

@@ -11,8 +11,10 @@ from typing import Any, Callable, NamedTuple
 
 import iris
 from iris.demo import report
+from iris.demo.news import NodeBack, NodeGone, NodeKilled, NodeStarted
 from iris.demo.stages import Swapped
 from iris.demo.tally import FAILURES_SHOWN_MAX, Failure, Summary, Tally
+from iris.mesh.peer import NodeInfo
 from iris.screen import Screen
 
 
@@ -27,7 +29,10 @@ class EndOfStream(NamedTuple):
     """Sent when all is done: write the tables and end."""
 
     supervised: tuple[iris.ChildInfo, ...]
-    """What the supervisor says of its children."""
+    """What the supervisors say of their children."""
+
+    nodes: tuple[NodeInfo, ...]
+    """What is known of other nodes; empty without any."""
 
 
 class Collector:
@@ -48,6 +53,10 @@ class Collector:
             iris.ChildReport: self._take_restart,
             ProgressDue: self._take_progress,
             Swapped: self._take_swapped,
+            NodeStarted: self._told(report.node_started),
+            NodeGone: self._told(report.node_gone),
+            NodeKilled: self._told(report.node_killed, "bad"),
+            NodeBack: self._told(report.node_back),
             EndOfStream: self._take_end,
         }
         while self._open:
@@ -55,6 +64,15 @@ class Collector:
             if message is None:
                 return  # Told to stop before the end of the stream; the one who did knows.
             takers[type(message)](message)
+
+    def _told(self, said: Callable[[Any], str], kind: str = "") -> Callable[[Any], None]:
+        """A taker that shows a line."""
+
+        def take(news: Any) -> None:
+            line = said(news)
+            self._screen.line(self._screen.paint(line, kind) if kind else line)
+
+        return take
 
     def _take_failure(self, failure: Failure) -> None:
         if self.tally.add_failure(failure):
@@ -77,6 +95,7 @@ class Collector:
             report.failures_left_out(self.tally),
             report.table(self.tally),
             report.supervised(end.supervised),
+            report.nodes(end.nodes),
         ):
             for line in lines:
                 self._screen.line(line)

@@ -8,7 +8,10 @@ from typing import Optional
 from iris import ChildInfo, ChildReport
 from iris.demo.figures import EXPONENTIAL, SIMPLE
 from iris.demo.ledger import Check
+from iris.demo.news import NodeBack, NodeGone, NodeKilled, NodeStarted
+from iris.demo.stages import WORKERS
 from iris.demo.tally import Failure, Line, Tally
+from iris.mesh.peer import NodeInfo
 
 HEADINGS = (
     "symbol", "rows", "from", "to", "last", "mean", "volatility %", "trend % a row", "fit",
@@ -54,6 +57,37 @@ def swapped(actors: int, after_rows: int) -> str:
     return f"hot swap after {after_rows:,} rows: {actors} actors go from {SIMPLE} to {EXPONENTIAL}"
 
 
+def node_started(started: NodeStarted) -> str:
+    """The second process listens."""
+    if started.times == 1:
+        what = f"has the {WORKERS} workers, and will be killed in mid-stream"
+    else:
+        what = f"has the {WORKERS} workers now"
+    return f"process {started.process}, the node {started.address}, {what}"
+
+
+def node_killed(news: NodeKilled) -> str:
+    """The second process was killed on purpose."""
+    return (
+        f"process {news.process} is killed after {news.rows:,} rows (SIGKILL), with"
+        f" {news.jobs_open:,} jobs unanswered"
+    )
+
+
+def node_gone(gone: NodeGone) -> str:
+    """The mesh has found a node down."""
+    said = ", ".join(f"{node.address} {_state(node)}" for node in gone.nodes)
+    return f"proxies of the workers end as NodeDown; rt.nodes() says: {said}"
+
+
+def node_back(news: NodeBack) -> str:
+    """The workers are back."""
+    return (
+        f"all workers are back, the node was away for {news.away_s:.2f} s;"
+        f" {news.jobs:,} jobs without an answer are sent again"
+    )
+
+
 def table(tally: Tally) -> list[str]:
     """The result: a line a symbol, with a heading; empty when no row came through."""
     if not tally.lines:
@@ -67,6 +101,23 @@ def supervised(children: Sequence[ChildInfo]) -> list[str]:
     return _table([("supervised", "restarts", "state"), *cells])
 
 
+def nodes(infos: Sequence[NodeInfo]) -> list[str]:
+    """What is known of other nodes; empty without any."""
+    if not infos:
+        return []
+    cells = [
+        (
+            node.address,
+            str(node.state),
+            "-" if node.reason is None else str(node.reason),
+            "-" if node.round_trip_s is None else f"{1000 * node.round_trip_s:.2f}",
+            f"{node.proxies:,}",
+        )
+        for node in infos
+    ]
+    return _table([("node", "state", "reason", "round trip ms", "proxies"), *cells])
+
+
 def accounting(checks: Sequence[Check]) -> list[str]:
     """The sums, one a line, each with its verdict."""
     verdicts = (f"  ok   {each.text}" if each.holds else f"  OFF  {off(each)}" for each in checks)
@@ -76,6 +127,10 @@ def accounting(checks: Sequence[Check]) -> list[str]:
 def off(check: Check) -> str:
     """A sum that does not hold, and by how much."""
     return f"{check.text}, off by {check.difference:+,}"
+
+
+def _state(node: NodeInfo) -> str:
+    return str(node.state) if node.reason is None else f"{node.state} ({node.reason})"
 
 
 def _cells(name: str, line: Line) -> tuple[str, ...]:

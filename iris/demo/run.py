@@ -17,7 +17,10 @@ import iris
 from iris.demo import ledger, report
 from iris.demo.collector import Collector, EndOfStream, ProgressDue
 from iris.demo.feed import SHIPPED, BadFile, BadRow, Columns, RawRow, stream, survey
-from iris.demo.stages import EndOfRows, Market, Parser, worker
+from iris.demo.keeper import NodeEnded
+from iris.demo.outpost import Outpost
+from iris.demo.process import NotStarted
+from iris.demo.stages import WORKERS, EndOfRows, Market, Parser, worker
 from iris.demo.tally import Tally
 from iris.run import clock
 from iris.screen import Screen
@@ -27,8 +30,6 @@ EXIT_OK, EXIT_OFF, EXIT_BAD_FILE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 PARSER_CAPACITY = 16
 """Smaller than a burst, so that the sender meets a full mailbox and has to wait."""
-
-WORKERS = 4
 
 MAX_RESTARTS = 1_000_000
 WITHIN_S = 1.0
@@ -65,6 +66,9 @@ class Options(NamedTuple):
     drop_one: bool = False
     """Lose one row between two actors, to see that the accounting notices."""
 
+    mesh: bool = False
+    """Have the workers in a second process, and kill it in mid-stream."""
+
 
 class Plan(NamedTuple):
     """One run, decided before the first actor starts."""
@@ -80,6 +84,8 @@ class Plan(NamedTuple):
     swap_after: int
     lose_row: Optional[int]
     pause_s: float
+    kill_after: Optional[int]
+    """The row after which the second process is killed; None without one."""
 
     @property
     def rows(self) -> int:
@@ -94,6 +100,8 @@ class Outcome(NamedTuple):
     tally: Tally
     stats: Mapping[str, int]
     at_rest: bool
+    away: Optional[ledger.Away]
+    """The counts of a second process, where there was one."""
 
 
 def run(
@@ -111,12 +119,16 @@ def run(
     try:
         plan = _plan(options, path)
         out.line(_opening(plan))
-        with _expected_crashes_unlogged():
+        with _expected_crashes_unlogged(options.mesh):
             outcome = _streamed(plan, out, pause)
     except BadFile as error:
         out.clear()
         err.line(f"iris demo: {_shown(path)}: {error}")
         return EXIT_BAD_FILE
+    except NotStarted as error:
+        out.clear()
+        err.line(f"iris demo: there is no second process: {error}")
+        return EXIT_OFF
     except KeyboardInterrupt:
         out.clear()
         err.line("iris demo: interrupted; all actors were stopped")
@@ -137,6 +149,8 @@ def _plan(options: Options, path: Path) -> Plan:
         swap_after=middle,
         lose_row=middle if options.drop_one else None,
         pause_s=BURST_PAUSE_S if shipped and rows == found.rows else 0.0,
+        # Between two bursts everything would be answered.
+        kill_after=max(1, rows * 3 // 5) if options.mesh else None,
     )
 
 
@@ -150,48 +164,80 @@ def _opening(plan: Plan) -> str:
 
 
 def _streamed(plan: Plan, out: Screen, pause: Callable[[float], None]) -> Outcome:
-    every_ms = PROGRESS_TERMINAL_MS if out.is_terminal else PROGRESS_PLAIN_MS
-    with iris.Runtime() as rt:
+    with iris.Runtime() as rt, contextlib.ExitStack() as stack:
         collector = Collector(rt, out, plan.rows)
         collector_pid = rt.spawn_with_mailbox(collector.run)
-        rt.add_hook("restart", partial(rt.send, collector_pid))
+        rt.add_hook("restart", partial(_show_restart, rt, collector_pid))
         tree = iris.Supervisor(
             rt, name="demo", max_restarts=MAX_RESTARTS, within_s=WITHIN_S, backoff_ms=BACKOFF_MS
         )
-        parser = _grow(rt, tree, plan, collector_pid)
+        outpost = None
+        if plan.kill_after is not None:
+            outpost = Outpost(rt, collector_pid, plan.kill_after)
+            stack.callback(outpost.close)
+            outpost.open()
+        parser = _grow(rt, tree, plan, collector_pid, outpost)
+        every_ms = PROGRESS_TERMINAL_MS if out.is_terminal else PROGRESS_PLAIN_MS
         timer = rt.send_interval(collector_pid, every_ms, ProgressDue(parser))
-        rows_read = 0
-        for row in _rows(plan):
-            rows_read += 1
-            # Waits here while the parser has too much to do. False means that it is gone; the
-            # row is counted as read, so the accounting will say so.
-            if not rt.send(parser, row):
-                break
-            if plan.pause_s and rows_read % BURST_ROWS == 0:
-                pause(plan.pause_s)
-        rt.send(parser, EndOfRows())
+        rows_read = _send_rows(rt, plan, parser, outpost, pause)
         rt.cancel_timer(timer)
         at_rest = rt.quiesce(REST_TIMEOUT_S)
-        rt.send(collector_pid, EndOfStream(tree.children()))
+        if outpost is not None:
+            at_rest = outpost.settle(REST_TIMEOUT_S) and rt.quiesce(REST_TIMEOUT_S) and at_rest
+        children = (outpost.children() if outpost else ()) + tree.children()
+        nodes = outpost.nodes() if outpost else ()
+        rt.send(collector_pid, EndOfStream(children, nodes))
         at_rest = rt.join(collector_pid, REST_TIMEOUT_S) and at_rest
         # Again, for the exact counts: the end of the stream was a message too.
         at_rest = rt.quiesce(REST_TIMEOUT_S) and at_rest
-        return Outcome(rows_read, collector.tally, rt.stats(), at_rest)
+        away = outpost.account() if outpost else None
+        return Outcome(rows_read, collector.tally, rt.stats(), at_rest, away)
+
+
+def _send_rows(
+    rt: iris.Runtime,
+    plan: Plan,
+    parser: int,
+    outpost: Optional[Outpost],
+    pause: Callable[[float], None],
+) -> int:
+    """Send the rows, each in its time; how many were read."""
+    rows_read = 0
+    for row in _rows(plan):
+        rows_read += 1
+        # Waits here while the parser has too much to do. False means that it is gone; the
+        # row is counted as read, so the accounting will say so.
+        if not rt.send(parser, row):
+            break
+        if outpost is not None and not outpost.after_row(rows_read, REST_TIMEOUT_S):
+            break
+        if plan.pause_s and rows_read % BURST_ROWS == 0:
+            pause(plan.pause_s)
+    rt.send(parser, EndOfRows())
+    return rows_read
+
+
+def _show_restart(rt: iris.Runtime, collector: int, restarted: iris.ChildReport) -> None:
+    # Of proxies, which the global supervisor has, the outpost tells: it knows their names.
+    if restarted.supervisor:
+        rt.send(collector, restarted)
 
 
 @contextlib.contextmanager
-def _expected_crashes_unlogged() -> Iterator[None]:
-    """Keep two kinds of crash from being logged with a traceback; the rest has to be seen.
+def _expected_crashes_unlogged(mesh: bool) -> Iterator[None]:
+    """Keep what is expected from being logged, with a traceback mostly; the rest has to be seen.
 
-    A malformed row is reported by the collector. And an actor that is at work when Ctrl-C
-    shuts the runtime down finds it closed.
+    A malformed row is reported by the collector, and so is the end of a node. And an actor that is
+    at work when Ctrl-C shuts the runtime down finds it closed.
     """
+    expected = (BadRow, NodeEnded, iris.RuntimeClosed)
 
     def is_news(record: logging.LogRecord) -> bool:
         if record.exc_info:
-            return not isinstance(record.exc_info[1], (BadRow, iris.RuntimeClosed))
-        # An error without its exception is a count of crashes no longer logged one by one.
-        return record.levelno < logging.ERROR
+            return not isinstance(record.exc_info[1], expected)
+        # An error without its exception is a count of crashes no longer logged one by one. That
+        # a node is down is a warning; with a mesh it is the story itself.
+        return record.levelno < (logging.WARNING if mesh else logging.ERROR)
 
     log = logging.getLogger("iris")
     log.addFilter(is_news)
@@ -201,16 +247,26 @@ def _expected_crashes_unlogged() -> Iterator[None]:
         log.removeFilter(is_news)
 
 
-def _grow(rt: iris.Runtime, tree: iris.Supervisor, plan: Plan, collector: int) -> int:
+def _grow(
+    rt: iris.Runtime,
+    tree: iris.Supervisor,
+    plan: Plan,
+    collector: int,
+    outpost: Optional[Outpost],
+) -> int:
     """Start the actors between the sender and the collector, and return the first of them.
 
     The last comes first, so that each is made with the pids of those to which it sends; one that
     crashes keeps its pid. Each start calls the factory again, so it begins without a past.
     """
-    workers = [
-        tree.add(iris.ChildSpec(f"worker {number}", lambda: worker(rt, collector)))
-        for number in range(1, WORKERS + 1)
-    ]
+    if outpost is None:
+        answer = partial(rt.send, collector)
+        workers = [
+            tree.add(iris.ChildSpec(f"worker {number}", lambda: worker(answer)))
+            for number in range(1, WORKERS + 1)
+        ]
+    else:
+        workers = [outpost.dispatcher]
     market = tree.add(
         iris.ChildSpec("market", lambda: Market(rt, workers, collector, plan.swap_after).route)
     )
@@ -233,7 +289,7 @@ def _rows(plan: Plan) -> Iterator[RawRow]:
 
 
 def _judged(outcome: Outcome, out: Screen, err: Screen) -> int:
-    checks = ledger.checks(outcome.rows_read, outcome.tally, outcome.stats)
+    checks = ledger.checks(outcome.rows_read, outcome.tally, outcome.stats, outcome.away)
     for line in report.accounting(checks):
         out.line(line)
     off = [check for check in checks if not check.holds]

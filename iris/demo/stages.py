@@ -16,6 +16,9 @@ from iris.demo import figures
 from iris.demo.feed import BadRow, Columns, Price, RawRow, parse_row
 from iris.demo.tally import Failure, Summary
 
+WORKERS = 4
+"""In the pool, wherever it is."""
+
 
 class Swapped(NamedTuple):
     """News for the collector: the symbols' behaviour was changed in mid-stream."""
@@ -146,12 +149,16 @@ class Symbol:
         self._rt.send(next(self._workers), job)
 
 
-def worker(rt: iris.Runtime, collector: int) -> Callable[[bytes], None]:
-    """The handler of the workers: the figures that look at a whole window."""
+def worker(answer: Callable[[Summary], object]) -> Callable[[bytes], None]:
+    """The handler of the workers: the figures that look at a whole window.
+
+    Args:
+        answer: what is done with what it has found.
+    """
 
     def work(job: bytes) -> None:
         name, number, method, date, mean, window = iris.deserialize_args(job)
         spread, line = figures.volatility(window), figures.trend(window)
-        rt.send(collector, Summary(name, number, method, date, window[-1], mean, spread, line))
+        answer(Summary(name, number, method, date, window[-1], mean, spread, line))
 
     return work

@@ -92,6 +92,8 @@ class Aio:
         cell = self._asking.asked(pid, data)
         waiter = LoopWaiter()
         request = Request(data, 0, waiter.settle, self._asking)
+        if cell.spec.is_remote:
+            self._asking.send_off(cell, request, timeout_s)
         began_s = monotonic()
         try:
             self._asking.put(cell, request)

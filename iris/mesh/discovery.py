@@ -38,14 +38,16 @@ class Discovery(Protocol):
     """Why the last look for peers has failed; None where it has not."""
 
     def watch(self, call: Changed) -> None:
-        """Have `call` called with each change, also within `join`. One is enough, before `join`."""
+        """Have `call` called with each change, also within `join` and `announce`; before these."""
 
-    def join(self, address: Optional[str]) -> None:
-        """Begin. Called once.
+    def join(self) -> None:
+        """Begin. Called once, when the runtime begins."""
+
+    def announce(self, address: str) -> None:
+        """This node can be reached here, so it is not its own peer. For each `listen`.
 
         Args:
-            address: where others reach this node, "host:port" with the host as a number, so that
-                it is not its own peer; None for a node that nobody can reach.
+            address: "host:port", with the host as a number.
         """
 
     def peers(self) -> list[str]:
@@ -136,9 +138,9 @@ class _Listed:
 
     def __init__(self) -> None:
         self.error: Optional[Exception] = None
-        self._own: Optional[str] = None
+        self._own: list[str] = []
         self._peers: list[str] = []
-        # Invariant: at most PEERS_MOST, each once, never the own one.
+        # Invariant: at most PEERS_MOST, each once, none of the own ones.
         self._call: Optional[Changed] = None
 
     def watch(self, call: Changed) -> None:
@@ -149,13 +151,15 @@ class _Listed:
         """See `Discovery`."""
         return list(self._peers)
 
-    def _begin(self, address: Optional[str]) -> None:
+    def announce(self, address: str) -> None:
+        """See `Discovery`."""
         # Spelt as the others are, or it would not be found among them.
-        self._own = None if address is None else str(parse_address(address))
+        self._own.append(str(parse_address(address)))
+        self._take(self._peers)
 
     def _take(self, addresses: Iterable[str]) -> None:
         """Take these, each of which is there once, for those before, and tell the difference."""
-        before, self._peers = self._peers, [one for one in addresses if one != self._own]
+        before, self._peers = self._peers, [one for one in addresses if one not in self._own]
         known, left = set(before), set(self._peers)
         added = [one for one in self._peers if one not in known]
         removed = [one for one in before if one not in left]
@@ -174,9 +178,8 @@ class _Static(_Listed):
         super().__init__()
         self._spec = spec
 
-    def join(self, address: Optional[str]) -> None:
+    def join(self) -> None:
         """See `Discovery`."""
-        self._begin(address)
         self._take(self._spec.addresses)
 
 
@@ -191,9 +194,8 @@ class _Dns(_Listed):
         # Until the next look-up.
         self._left = False
 
-    def join(self, address: Optional[str]) -> None:
+    def join(self) -> None:
         """See `Discovery`."""
-        self._begin(address)
         self._look()
 
     def leave(self) -> None:

@@ -1,9 +1,9 @@
 """The network of one node: sockets that never block, on one thread with a gevent hub of its own.
 
-The only file with sockets, and it knows nothing of what they carry. It keeps the protocols of
-`iris.mesh.streams`: whoever owns a stream is called in the hub, one call after the other. The
-sockets are those of the C module, which gevent never patches. Over 400 lines, because nothing else
-may touch a socket.
+The only file that reads and writes them, and it knows nothing of what they carry. It keeps the
+protocols of `iris.mesh.streams`: whoever owns a stream is called in the hub, one call after the
+other. Sockets, names and threads come from a `Kernel`, so that a simulation runs this very code.
+Over 400 lines, because nothing else may touch a socket.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ import os
 from collections import deque
 from typing import Any, Callable, Optional, Union
 
+from iris.mesh.kernel import Kernel, RealKernel
 from iris.mesh.streams import Accepted, Connected, Receiver, Resolved
 from iris.mesh.wire import Address
-from iris.run.clock import monotonic
-from iris.run.hub import GeventHub, leave_hub, start_hub_thread
-from iris.run.native import allocate_lock, start_thread
+from iris.run.native import allocate_lock
 
 RECEIVE_BYTES = 256 * 1024
 """Read at once at most. Frames are parsed in one loop, so a large buffer pays."""
@@ -54,14 +53,16 @@ class SocketDriver:
     Args:
         report: called in the hub with an exception that a receiver or a posted call has raised,
             and with what keeps a door from letting anybody in.
+        kernel: whose sockets and threads; None for those of the machine.
     """
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, kernel: Optional[Kernel] = None) -> None:
         self.report = report
-        self.now = monotonic
+        self.kernel: Kernel = RealKernel() if kernel is None else kernel
+        self.now = self.kernel.now
         self._lock = allocate_lock()
         # Around the start and the stop of the thread.
-        self._hub: Optional[GeventHub] = None
+        self._hub: Any = None
         self._left: Callable[[float], Any] = _nothing
         self._stopped = False
         self._calls: deque[Callable[[], Any]] = deque()
@@ -99,19 +100,18 @@ class SocketDriver:
     def _start(self) -> None:
         with self._lock:
             if self._hub is None and not self._stopped:
-                self._left = start_hub_thread(self._enter)
+                self._left = self.kernel.start_hub(self._enter)
 
-    def _enter(self, hub: GeventHub) -> None:
+    def _enter(self, hub: Any) -> None:
         hub.start(self._make_calls)
         self._hub = hub
         hub.wake()
 
     def listen(self, host: str, port: int, accepted: Accepted) -> Door:
         """Open a door; see `iris.mesh.streams.Driver`. Blocks while the host is looked up."""
-        family, address = _numbers(host, port, _socket.AI_PASSIVE)[0]
-        sock = _socket.socket(family, _socket.SOCK_STREAM, 0)
+        family, address = self.kernel.numbers(host, port)[0]
+        sock = self.kernel.socket(family)
         try:
-            sock.setblocking(False)
             sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
             sock.bind(address)
             sock.listen(BACKLOG)
@@ -134,11 +134,11 @@ class SocketDriver:
             hub.wake()
             self._left(timeout_s)
 
-    def _leave(self, hub: GeventHub) -> None:
+    def _leave(self, hub: Any) -> None:
         for one in list(self._open):
             one.close()
         hub.close()
-        leave_hub(hub)
+        self.kernel.leave_hub(hub)
 
     # -- in the hub ------------------------------------------------------------------------
 
@@ -195,7 +195,7 @@ class SocketDriver:
         def look() -> None:
             found: Any
             try:
-                found = _numbers(host, port)
+                found = self.kernel.numbers(host, port)
             except Exception as error:  # noqa: BLE001  # A thread's entry.
                 found = _as_os_error(error)
             self.post(lambda: self._found(found, done))
@@ -203,16 +203,13 @@ class SocketDriver:
         def begin() -> None:
             self._lookups += 1
             try:
-                start_thread(look)
+                self.kernel.start_thread(look)
             except RuntimeError as error:
                 refused = OSError(errno.EAGAIN, f"no thread to look {host!r} up: {error}")
                 self.post(lambda: self._found(refused, done))
 
-        try:
-            numbers = _numbers(host, port, _socket.AI_NUMERICHOST)
-        except OSError:
-            pass
-        else:
+        numbers = self.kernel.parse(host, port)
+        if numbers is not None:
             # Nobody has to be asked, so no thread is needed.
             self.post(lambda: done(numbers))
             return
@@ -262,7 +259,7 @@ class Door:
             if self._closed:
                 return
             try:
-                descriptor, address = self._sock._accept()
+                sock, address = self._driver.kernel.accept(self._sock)
             except _LATER:
                 return
             except OSError as error:
@@ -273,7 +270,6 @@ class Door:
                     return
                 # The other side has gone again: that is its own affair.
                 continue
-            sock = _socket.socket(self._sock.family, _socket.SOCK_STREAM, 0, descriptor)
             self._driver.guard(lambda sock=sock, at=address: self._let_in(sock, at))  # type: ignore[misc]
 
     def _let_in(self, sock: Any, address: Any) -> None:
@@ -322,8 +318,7 @@ class Attempt:
         while self._addresses:
             family, address = self._addresses.popleft()
             try:
-                self._sock = _socket.socket(family, _socket.SOCK_STREAM, 0)
-                self._sock.setblocking(False)
+                self._sock = self._driver.kernel.socket(family)
                 code = self._sock.connect_ex(address)
             except OSError as error:
                 self._error = error
@@ -387,7 +382,9 @@ class SocketStream:
         self.unsent = 0
         self._driver = driver
         self._sock = sock
-        self._owner: Receiver
+        self._owner: Optional[Receiver] = None
+        # From `begin` to `close`: owners refer to their streams, and what goes in a circle waits
+        # for the garbage collector, with all that it holds of a peer.
         self._out: deque[memoryview] = deque()
         # What the system has not taken. Invariant: its bytes are `unsent`, and while there are
         # any, the writer waits for the system to take more.
@@ -396,7 +393,6 @@ class SocketStream:
         self._finishing: Any = None
         # The timer of `finish`.
         self._writer: Any = None
-        sock.setblocking(False)
         sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
         self._reader = driver.watcher(sock.fileno(), False)
         driver.enlist(self)
@@ -476,6 +472,7 @@ class SocketStream:
         _close_all(self._reader, self._writer, self._finishing)
         self._sock.close()
         self._out.clear()
+        self._owner = None
 
     def _readable(self) -> None:
         buffer = self._driver.buffer
@@ -488,7 +485,7 @@ class SocketStream:
             return
         if not count:
             self._lost(None)
-        elif self._finishing is None:
+        elif self._finishing is None and self._owner is not None:
             self._tell(self._owner.received, bytes(buffer[:count]))
 
     def _writable(self) -> None:
@@ -508,16 +505,16 @@ class SocketStream:
             self._lost(error)
             return
         self._writer.stop()
-        if self._finishing is None:
-            self._tell(self._owner.drained)
-        else:
+        if self._finishing is not None:
             self._shut()
+        elif self._owner is not None:
+            self._tell(self._owner.drained)
 
     def _lost(self, error: Optional[Exception]) -> None:
-        tells = self._finishing is None
+        owner = self._owner if self._finishing is None else None
         self.close()
-        if tells:
-            self._driver.guard(lambda: self._owner.lost(error))
+        if owner is not None:
+            self._driver.guard(lambda: owner.lost(error))
 
     def _tell(self, call: Callable[..., Any], *arguments: Any) -> None:
         try:
@@ -526,19 +523,6 @@ class SocketStream:
             self._driver.report(error)
             if not self._closed:
                 self._lost(error if isinstance(error, Exception) else None)
-
-
-def _numbers(host: str, port: int, flags: int = 0) -> list[tuple[int, Any]]:
-    """The addresses of a host, each with its family. Blocks unless it is a number already.
-
-    Raises:
-        OSError: it has none.
-    """
-    try:
-        found = _socket.getaddrinfo(host, port, 0, _socket.SOCK_STREAM, 0, flags)
-    except OSError as error:
-        raise OSError(error.errno, f"host {host!r} is not known: {error.strerror}") from error
-    return [(family, address) for family, _, _, _, address in found]
 
 
 def _hosts(found: Any) -> Union[list[str], Exception]:

@@ -13,6 +13,7 @@ from typing import Any, Callable, Optional, Union
 
 from iris.config import MeshLimits
 from iris.core.cell import ActorCell
+from iris.core.links import Monitors
 from iris.core.mailbox import CLOSED
 from iris.core.names import checked_name
 from iris.core.table import Table
@@ -25,20 +26,30 @@ from iris.errors import (
     NodeUnreachable,
     RuntimeClosed,
 )
+from iris.mesh.discovery import Discovery, DiscoverySpec
 from iris.mesh.health import HealthLimits
-from iris.mesh.outbox import Outbox
-from iris.mesh.peer import NodeInfo, Peer, Shared
-from iris.mesh.proxy import SPEC, Proxy, ProxyShared
-from iris.mesh.server import Guests
+from iris.mesh.hello import INCARNATION_BYTES, NONCE_BYTES, Hello
+from iris.mesh.keyring import Keyring
+from iris.mesh.limits import SessionLimits
+from iris.mesh.line import Line, SessionDialect
+from iris.mesh.outbox import Outbox, PlainDialect
+from iris.mesh.payload import Codec
+from iris.mesh.peer import NodeInfo, Peer, Shared, Ways
+from iris.mesh.proxy import SPEC, Dialect, Proxy, ProxyShared
+from iris.mesh.questions import Questions
+from iris.mesh.secure import ClientHandshake, Nonces, ServerHandshake
+from iris.mesh.server import Guest, Guests, PlainSpeaker, Speaker
 from iris.mesh.streams import Driver, Listening
-from iris.mesh.wire import Address, WireLimits, parse_address
-from iris.run.asking import opened
+from iris.mesh.visit import Hosting, SessionSpeaker
+from iris.mesh.wire import VERSION_2, Address, WireError, WireLimits, parse_address
+from iris.run.asking import Asking, opened
 from iris.run.context import current_pid
-from iris.run.delivery import Delivery, check_pid, only_bytes, owned
+from iris.run.delivery import Delivery, check_pid, owned
 from iris.run.lifecycle import Lifecycle
 from iris.run.log import Log
 from iris.run.native import new_rlock
 from iris.run.registry import Registry
+from iris.run.requests import Requests
 from iris.run.undelivered import Undelivered
 from iris.run.waiter import Waiter
 
@@ -60,32 +71,53 @@ class Node:
         post: has the hub of the actors call something soon.
         luck: gives a random number from 0 up to 1.
         check_open: raises when the runtime cannot be used any more.
+        keyring: the keys of the cluster; with them version 2 is spoken, and nothing else taken.
+        random_bytes: gives so many bytes from the random source of the system.
+        lag: how many seconds the hub of the actors is behind.
+        found: told in the hub of the actors of nodes that discovery has found, and of those gone.
     """
 
     def __init__(
         self,
         make_driver: MakeDriver,
         limits: MeshLimits,
+        keyring: Optional[Keyring],
+        random_bytes: Callable[[int], bytes],
         table: Table,
         lifecycle: Lifecycle,
         delivery: Delivery,
         registry: Registry,
+        asking: Asking,
+        requests: Requests,
+        monitors: Monitors,
         fates: Fates,
         undelivered: Undelivered,
         log: Log,
         post: Callable[[Callable[[], Any]], None],
         luck: Callable[[], float],
         check_open: Callable[[], None],
+        found: Callable[[list[str], list[str]], Any],
+        lag: Callable[[], float],
     ) -> None:
         self._make_driver = make_driver
         self._limits = limits
         self._table = table
+        self._keyring = keyring
+        self._random_bytes = random_bytes
+        self._incarnation = random_bytes(INCARNATION_BYTES)
+        # Of this life of the node.
+        self._codec = Codec()
+        self._asking = asking
+        self._requests = requests
+        self._monitors = monitors
+        self._lag = lag
         self._lifecycle = lifecycle
+        self._post = post
+        self._found = found
         self._delivery = delivery
         self._registry = registry
         self._fates = fates
         self._log = log
-        self._post = post
         self._luck = luck
         self._check_open = check_open
         self._wire = WireLimits(
@@ -95,16 +127,22 @@ class Node:
         self._health = HealthLimits(
             limits.ping_every_s, limits.down_after_s, limits.backoff_most_s
         )  # fmt: skip
-        self._proxies = ProxyShared(lifecycle, fates, undelivered, post, limits.payload_bytes)
+        self._session_limits = SessionLimits()
+        self._proxies = ProxyShared(lifecycle, fates, undelivered, post)
         self._lock = new_rlock()
         # Around the start and the stop.
         self._driver: Optional[Driver] = None
         self._guests: Guests
+        self._hosting: Hosting
+        self._nonces = Nonces()
+        self._dialect: Dialect
         self._shared: Shared
         self._stopped = False
         self._peers: dict[Address, Peer] = {}
         # Under the table lock; read anywhere.
         self._doors: list[Listening] = []
+        self._discovery: Optional[Discovery] = None
+        # In the hub of the mesh only.
 
     # -- calls of users --------------------------------------------------------------------
 
@@ -113,11 +151,11 @@ class Node:
         address = parse_address(addr, any_port=True)
         if type(insecure) is not bool:
             raise TypeError(f"insecure is True or False, not {insecure!r}")
-        if not insecure and not _is_loopback(address.host):
+        if not (insecure or self._keyring or _is_loopback(address.host)):
             raise BadInput(
-                f"listening on {addr!r} would let anybody in who can reach this machine, for"
-                " version 1 of the protocol has no keys; listen on 127.0.0.1 or [::1], or say that"
-                " the network is trusted with listen(addr, insecure=True)"
+                f"listening on {addr!r} would let anybody in who can reach this machine; give all"
+                " nodes a key with Runtime(cluster_key=FILE), made by `iris keygen FILE`, or say"
+                " that the network is trusted with listen(addr, insecure=True)"
             )
         driver = self._network()
         try:
@@ -127,7 +165,9 @@ class Node:
             text = f"cannot listen on {addr}: {error.strerror or error}"
             raise OSError(error.errno, text) from error
         self._doors.append(door)
-        return str(Address(door.host, door.port))
+        bound = str(Address(door.host, door.port))
+        driver.post(lambda: self._announce(bound))
+        return bound
 
     def addresses(self) -> list[str]:
         """Where this node listens."""
@@ -152,15 +192,21 @@ class Node:
         """Send to an actor at another node, by the pid of its proxy or its own there."""
         address = parse_address(addr)
         check_pid(pid)
-        data = owned(data)
-        only_bytes(data)
-        if len(data) > self._limits.payload_bytes:
+        self._network()
+        dialect, data = self._dialect, owned(data)
+        payload = data if isinstance(data, bytes) else dialect.encode(data)
+        if len(payload) > dialect.payload_bytes:
             raise BadInput(
-                f"payload of {len(data)} bytes is over payload_bytes={self._limits.payload_bytes};"
+                f"payload of {len(payload)} bytes is over payload_bytes={dialect.payload_bytes};"
                 " send less at a time, or raise it on both nodes with"
                 " Runtime(mesh=iris.MeshLimits(payload_bytes=...))"
             )
-        return self._delivery.send(self._proxy_for(address, pid), data)
+        return self._delivery.send(self._proxy_for(address, pid), payload)
+
+    def register_type(self, code: int, cls: type[Any]) -> None:
+        """Let a dataclass travel between nodes."""
+        self._check_open()
+        self._codec.register(code, cls)
 
     def monitor(self, addr: str, pid: int) -> int:
         """Watch the node of an actor elsewhere; returns the pid of its proxy."""
@@ -204,15 +250,19 @@ class Node:
 
     # -- for the runtime -------------------------------------------------------------------
 
+    def discover(self, spec: DiscoverySpec) -> None:
+        """Find other nodes from now on."""
+        self._network().post(lambda: self._join(spec))
+
     def is_idle(self) -> bool:
         """Whether all that was sent to other nodes has gone out."""
         with self._table.lock:
-            boxes = [peer.outbox for peer in self._peers.values()]
-            cells = [proxy.cell for box in boxes for proxy in box.proxies.values()]
+            peers = list(self._peers.values())
+            cells = [proxy.cell for peer in peers for proxy in peer.backlog.proxies.values()]
         # A proxy is ready until all that was taken out of its lane lies in the outbox.
         if any(cell.ready or cell.size() for cell in cells):
             return False
-        return not any(box.underway for box in boxes)
+        return not any(peer.outbox.underway for peer in peers)
 
     def underway(self) -> int:
         """Messages that proxies have taken and the network has not."""
@@ -251,9 +301,20 @@ class Node:
         report, log = self._lifecycle.report, self._log
         driver = self._make_driver(lambda error: self._post(lambda: report(error)))
         self._guests = Guests(
-            driver, self._wire, self._limits.guests_max, self._table, self._delivery, self._find,
-            lambda *said: self._post(lambda: log.guest_closed(*said)),
+            driver, self._wire, self._limits.guests_max, self._delivery, self._find,
+            self._speaker, lambda *said: self._post(lambda: log.guest_closed(*said)),
         )  # fmt: skip
+        self._hosting = Hosting(
+            driver, self._table, self._delivery, self._lifecycle, self._monitors, self._asking,
+            self._requests, self._fates, self._codec, self._find, self._lag, self._incarnation,
+        )  # fmt: skip
+        if self._keyring is None:
+            stop = self._lifecycle.request_stop
+            self._dialect = PlainDialect(self._limits.payload_bytes, stop)
+        else:
+            self._dialect = SessionDialect(
+                self._codec, self._session_limits.payload_bytes, driver
+            )
         self._shared = Shared(
             driver, self._wire, self._health, self._limits.io_timeout_s, self._luck,
             self._delivery.system, lambda *said: self._post(lambda: log.peer_changed(*said)),
@@ -269,14 +330,44 @@ class Node:
             if peer is None:
                 if len(self._peers) >= PEERS_MOST:
                     raise LimitReached(f"{PEERS_MOST} other nodes are known; no more can be")
-                peer = self._peers[address] = Peer(self._shared, address, self._make_outbox)
+                peer = self._peers[address] = Peer(self._shared, address, self._ways)
             return peer
 
-    def _make_outbox(self, peer: Peer) -> Outbox:
-        return Outbox(
-            peer, self._shared.driver, self._table.lock, self._fates.forwarded, self._fates.lost,
-            self._limits.io_timeout_s,
+    def _ways(self, peer: Peer) -> Ways:
+        """How a peer is reached: with a key by version 2, without one as existing nodes do."""
+        driver, lock = self._shared.driver, self._table.lock
+        io_timeout_s = self._limits.io_timeout_s
+        if self._keyring is None:
+            forwarded, lost = self._fates.forwarded, self._fates.lost
+            outbox = Outbox(peer, driver, lock, forwarded, lost, io_timeout_s)
+            return outbox, Questions(peer, driver, self._wire, io_timeout_s)
+        line = Line(
+            peer, driver, lock, self._fates, self._requests, self._codec, self._session_limits,
+            io_timeout_s, self._client_opening, self._lag, self._incarnation,
         )  # fmt: skip
+        return line, line
+
+    def _hello(self) -> Hello:
+        listen = next(iter(self.addresses()), "")
+        name = f"iris-{self._incarnation.hex()[:8]}"
+        return Hello(name, self._incarnation, self._random_bytes(NONCE_BYTES), 0, listen)
+
+    def _client_opening(self) -> ClientHandshake:
+        now = self._shared.driver.now()
+        return ClientHandshake(self._hello(), self._keyring, self._wire, now)
+
+    def _speaker(self, guest: Guest, version: int) -> Union[Speaker, WireError]:
+        """Who understands a guest that begins with this byte."""
+        if version == VERSION_2:
+            opening = self._server_opening()
+            return SessionSpeaker(self._hosting, guest, opening, self._session_limits)
+        if self._keyring is not None:
+            return WireError("key", "it does not speak version 2, and this node has a key")
+        return PlainSpeaker(self._guests, guest)
+
+    def _server_opening(self) -> ServerHandshake:
+        now = self._shared.driver.now()
+        return ServerHandshake(self._hello(), self._keyring, self._nonces, self._wire, now)
 
     def _ask(self, address: Address, name: str, settle: Callable[[Any], Any]) -> None:
         peer = self._peer(address)
@@ -307,32 +398,54 @@ class Node:
         peer = self._peer(address)
         cell = self._table.get(pid)
         runner = None if cell is None else cell.runner
-        if isinstance(runner, Proxy) and runner.outbox is peer.outbox:
+        if isinstance(runner, Proxy) and runner.outbox is peer.backlog:
             return pid
         return self._proxy(peer, pid)
 
     def _proxy(self, peer: Peer, remote_pid: int) -> int:
         """The pid of the proxy of an actor elsewhere, made now if there was none."""
-        outbox = peer.outbox
+        backlog = peer.backlog
         with self._table.lock:
-            known = outbox.proxies.get(remote_pid)
+            known = backlog.proxies.get(remote_pid)
             if known is not None and known.cell.admission is not CLOSED:
                 return known.cell.pid
-            if len(outbox.proxies) >= PROXIES_MOST:
+            if len(backlog.proxies) >= PROXIES_MOST:
                 raise LimitReached(
                     f"{PROXIES_MOST} proxies stand for actors of node {peer.address}; stop some"
                 )
-            proxy = Proxy(self._proxies, outbox, remote_pid)
+            proxy = Proxy(self._proxies, self._dialect, backlog, remote_pid)
 
             def born(cell: ActorCell) -> None:
                 proxy.cell = cell
-                outbox.add(proxy)
+                backlog.add(proxy)
 
             pid = self._lifecycle.spawn_born(SPEC, None, proxy, born)
         self._network().post(peer.needed)
         return pid
 
     # -- in the hub of the mesh ------------------------------------------------------------
+
+    def _join(self, spec: DiscoverySpec) -> None:
+        assert self._driver is not None
+        discovery = self._discovery = spec.open(self._driver)
+        discovery.watch(self._peers_changed)
+        for address in self.addresses():
+            discovery.announce(address)
+        discovery.join()
+
+    def _announce(self, address: str) -> None:
+        if self._discovery is not None:
+            self._discovery.announce(address)
+
+    def _peers_changed(self, added: list[str], removed: list[str]) -> None:
+        """Discovery tells: who was found is watched, who is gone is not any more."""
+        for text in added:
+            self._peer(parse_address(text)).enlist(True)
+        for text in removed:
+            peer = self._peers.get(parse_address(text))
+            if peer is not None:
+                peer.enlist(False)
+        self._post(lambda: self._found(added, removed))
 
     def _find(self, name: str) -> int:
         """Who may be sent to under a name or a path. A proxy may not: it is another node's."""
@@ -343,14 +456,16 @@ class Node:
         except (IrisError, TypeError):
             return 0
         cell = None if pid is None else self._table.get(pid)
-        return 0 if pid is None or cell is None or cell.spec.bytes_only else pid
+        return 0 if pid is None or cell is None or cell.spec.is_remote else pid
 
     def _forget(self, peer: Peer) -> None:
         with self._table.lock:
-            if not peer.outbox.proxies and self._peers.get(peer.address) is peer:
+            if not peer.backlog.proxies and self._peers.get(peer.address) is peer:
                 del self._peers[peer.address]
 
     def _close(self) -> None:
+        if self._discovery is not None:
+            self._discovery.leave()
         for door in self._doors:
             door.close()
         self._guests.close()

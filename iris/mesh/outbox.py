@@ -9,14 +9,17 @@ break has cut cannot have been handled, and go first on the next connection.
 from __future__ import annotations
 
 import errno
-from collections import deque
 from itertools import accumulate
 from typing import Any, Callable, Optional, Protocol, Union
 
+from iris.core.cell import ActorCell
+from iris.core.messages import Ending, ExitReason
 from iris.core.tally import Counter
-from iris.mesh.proxy import Jam, Proxy, weight
+from iris.errors import ActorError
+from iris.mesh.backlog import Backlog
+from iris.mesh.proxy import Proxy
 from iris.mesh.streams import Driver, Receiver, Stream
-from iris.mesh.wire import USER_HEADER, VERSION_1, Address
+from iris.mesh.wire import VERSION_1, Address, pack_user
 
 CHUNK_BYTES = 64 * 1024
 """Written at once: larger chunks were measured to gain nothing, and wait longer in the system."""
@@ -24,13 +27,46 @@ CHUNK_BYTES = 64 * 1024
 CHUNKS_AT_ONCE = 16
 """Chunks written before other connections have their turn."""
 
-WAITING_MOST = 16_384
-WAITING_BYTES_MOST = 16 << 20
-"""What may wait for one node while the network takes no more: enough that a sender and a receiver
-of the same speed do not stop each other, and no more than some seconds of a slow network."""
-
 BARREN_MOST = 2
 """Connections in a row that the other side has ended before anything went out on them."""
+
+RequestStop = Callable[[ActorCell, Ending], bool]
+
+
+class PlainDialect:
+    """What version 1 is able to do: bytes, and nothing else; see `iris.mesh.proxy.Dialect`."""
+
+    def __init__(self, payload_bytes: int, request_stop: RequestStop) -> None:
+        self.payload_bytes = payload_bytes
+        self._request_stop = request_stop
+
+    def encode(self, data: Any) -> bytes:
+        """Refuse what is not bytes."""
+        if not isinstance(data, bytes):
+            raise TypeError(
+                "only bytes can be sent to an actor on another node by version 1 of the protocol,"
+                f" not {type(data).__name__}; encode it first, for example with"
+                " iris.serialize_args, or give both nodes a cluster_key"
+            )
+        return data
+
+    def encode_question(self, pid: int, data: Any) -> bytes:  # noqa: ARG002  # The protocol.
+        """Refuse it."""
+        raise ActorError(
+            f"actor {pid} stands for one on another node, and version 1 of the protocol has no"
+            " questions; give both nodes a cluster_key, or send a message that says whom to answer"
+        )
+
+    def linked(self, proxy: Proxy, other: ActorCell) -> None:
+        """The other node does not come to know."""
+
+    def unlinked(self, proxy: Proxy, other: ActorCell) -> None:
+        """Nor this."""
+
+    def partner_ended(self, proxy: Proxy, partner: ActorCell, ending: Ending) -> None:
+        """The proxy ends with it, as an actor that receives no system messages."""
+        if ending.reason is not ExitReason.NORMAL:
+            self._request_stop(proxy.cell, Ending(ending.reason, partner.pid))
 
 
 class Owner(Protocol):
@@ -42,7 +78,7 @@ class Owner(Protocol):
 
 
 class Outbox:
-    """The messages of one peer. In the hub of the mesh, but for `signal`.
+    """The messages of one peer. In the hub of the mesh.
 
     Args:
         owner: told when the peer cannot be reached.
@@ -62,14 +98,10 @@ class Outbox:
     ) -> None:
         self._owner = owner
         self._driver = driver
-        self._lock = lock
         self._forwarded = forwarded
         self._lost = lost
         self._io_timeout_s = io_timeout_s
-        self._ready: deque[Proxy] = deque()
-        # Proxies with something to be taken. Any thread appends, the mesh takes.
-        self.proxies: dict[int, Proxy] = {}
-        # By the pid that they have at the peer. Written under the table lock.
+        self.backlog = Backlog(driver, lock, self.run)
         self._stream: Optional[Stream] = None
         self._attempt: Any = None
         self._head = b""
@@ -78,91 +110,56 @@ class Outbox:
         # The chunk that was written and not taken whole, or that goes first when there is a
         # connection again.
         self._barren = 0
-        self._jam: Optional[Jam] = None
-        # The door in the cells of the proxies, while it is there.
-        self._run: Callable[[], None] = self.run
-
-    # -- from any thread -------------------------------------------------------------------
-
-    def signal(self, proxy: Proxy) -> None:
-        """See `iris.mesh.proxy.Outbox`."""
-        if proxy.cell.special:
-            # A stop waits neither for a connection nor for a network that takes nothing.
-            self._driver.post(proxy.look)
-        self._ready.append(proxy)
-        self._driver.post(self._run)
 
     @property
     def underway(self) -> int:
-        """Messages that were taken out of lanes and have not gone out whole."""
+        """Messages that were taken out of lanes and have not gone out whole. From any thread."""
         return len(self._frames)
-
-    # -- proxies ---------------------------------------------------------------------------
-
-    def add(self, proxy: Proxy) -> None:
-        """A proxy begins. Under the table lock, from any thread."""
-        self.proxies[proxy.remote_pid] = proxy
-        if self._jam is not None:
-            proxy.cell.admission = self._jam
-
-    def ended(self, proxy: Proxy) -> None:
-        """See `iris.mesh.proxy.Outbox`."""
-        with self._lock:
-            if self.proxies.get(proxy.remote_pid) is proxy:
-                del self.proxies[proxy.remote_pid]
-
-    # -- writing ---------------------------------------------------------------------------
 
     def run(self) -> None:
         """Write what can be written now."""
-        ready = self._ready
-        while ready and ready[0].is_over:
-            ready.popleft()
-        if not (ready or self._frames):
-            self._unblock()
+        # Nothing has to be said of a proxy before its first message.
+        self.backlog.fresh.clear()
+        if self.backlog.is_empty() and not self._frames:
+            self.backlog.unblock()
             return
         stream = self._stream
         if stream is None:
             self._connect()
-            self._block()
+            self.backlog.block()
         elif not stream.unsent:
             self._write(stream)
 
     def _write(self, stream: Stream) -> None:
+        backlog = self.backlog
         for _ in range(CHUNKS_AT_ONCE):
             if not (self._frames or self._gather()):
                 break
             stream.write(self._head + b"".join(self._frames))
             if stream.unsent:
-                self._block()
+                backlog.block()
                 return
             self._sent(len(self._frames))
-        # Copied in one step: others append meanwhile.
-        ready = list(self._ready)
-        if not ready:
-            self._unblock()
+        if not backlog.ready:
+            backlog.unblock()
             return
-        if sum(len(proxy.cell.user) for proxy in ready) > WAITING_MOST // 2:
+        if backlog.is_crowded():
             # Senders are faster than this.
-            self._block()
-        self._driver.post(self._run)
+            backlog.block()
+        self._driver.post(self.run)
 
     def _gather(self) -> bool:
         """Fill a chunk from the lanes of the proxies in turn; False when there is nothing."""
-        ready, frames = self._ready, self._frames
+        backlog, frames = self.backlog, self._frames
         size = 0
-        for _ in range(len(ready)):
+        for _ in range(len(backlog.ready)):
             if size >= CHUNK_BYTES:
                 break
-            proxy = ready.popleft()
-            before = len(frames)
-            taken = proxy.take(frames, CHUNK_BYTES - size)
-            size += taken
-            if self._jam is not None:
-                amount = len(frames) - before
-                self._jam.taken(amount, taken - amount * USER_HEADER.size)
-            if proxy.has_more():
-                ready.append(proxy)
+            proxy = backlog.ready.popleft()
+            pid = proxy.remote_pid
+            more = [pack_user(pid, item) for item in backlog.take(proxy, CHUNK_BYTES - size)]
+            size += sum(map(len, more))
+            frames += more
         return bool(frames)
 
     def _sent(self, amount: int) -> None:
@@ -172,33 +169,6 @@ class Outbox:
             del self._frames[:amount]
             self._barren = 0
         self._head = b""
-
-    def _block(self) -> None:
-        """Put the door in: until all is written, what is sent is counted and may be refused."""
-        if self._jam is not None:
-            return
-        with self._lock:
-            jam = self._jam = Jam(self._lock, WAITING_MOST, WAITING_BYTES_MOST)
-            messages = size = 0
-            for proxy in self.proxies.values():
-                cell = proxy.cell
-                if cell.admission is None:
-                    cell.admission = jam
-                for lane in (cell.user, cell.rest or ()):
-                    # Copied in one step: others append meanwhile.
-                    waiting = list(lane)
-                    messages += len(waiting)
-                    size += sum(map(weight, waiting))
-            jam.count(messages, size)
-
-    def _unblock(self) -> None:
-        if self._jam is None:
-            return
-        with self._lock:
-            for proxy in self.proxies.values():
-                if proxy.cell.admission is self._jam:
-                    proxy.cell.admission = None
-            self._jam = None
 
     # -- the connection --------------------------------------------------------------------
 
@@ -214,7 +184,7 @@ class Outbox:
             return None
         self._stream = outcome
         self._head = bytes([VERSION_1])
-        self._driver.post(self._run)
+        self._driver.post(self.run)
         return self
 
     def received(self, data: bytes) -> None:
@@ -227,7 +197,7 @@ class Outbox:
     def drained(self) -> None:
         """The chunk has gone out whole."""
         self._sent(len(self._frames))
-        self._run()
+        self.run()
 
     def lost(self, error: Optional[Exception]) -> None:
         """The connection is over; it is made anew if there is something to send."""
@@ -236,7 +206,7 @@ class Outbox:
             return
         self._sent_in_part(stream)
         self._barren += 1
-        if self._barren > BARREN_MOST and (self._frames or self._ready):
+        if self._barren > BARREN_MOST and (self._frames or self.backlog.ready):
             self._owner.unreachable(error or closed_by(self._owner.address))
         else:
             self.run()
@@ -255,22 +225,21 @@ class Outbox:
         """The peer is down: close, and lose what has not gone out."""
         if self._stream is not None:
             self._sent_in_part(self._stream)
-        self._end_stream()
-        amount = len(self._frames)
-        self._frames = []
-        self._head = b""
-        if amount:
-            self._lost.add_many(amount)
-        self._barren = 0
-        # Those who come now find no connection, and no jam that nothing would end.
-        self._unblock()
-
-    def _end_stream(self) -> None:
         stream, self._stream = self._stream, None
         attempt, self._attempt = self._attempt, None
         for one in (stream, attempt):
             if one is not None:
                 one.close()
+        self._lost.add_many(len(self._frames))
+        self._frames = []
+        self._head = b""
+        self._barren = 0
+        # Those who come now find no connection, and no door that nothing would open.
+        self.backlog.unblock()
+
+    def close(self) -> None:
+        """This node stops."""
+        self.drop()
 
 
 def closed_by(address: Address) -> ConnectionResetError:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import errno
 from dataclasses import dataclass
 from math import inf
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable, Optional, Protocol, Union
 
 from iris.core.cell import ActorCell
 from iris.core.messages import ExitReason, PySystemMessage, SystemType
 from iris.errors import NodeUnreachable
+from iris.mesh.backlog import Backlog
 from iris.mesh.health import HealthLimits, Judge, PeerReason, PeerState
-from iris.mesh.outbox import Outbox
-from iris.mesh.questions import Question, Questions
+from iris.mesh.questions import Question
 from iris.mesh.streams import Driver
 from iris.mesh.wire import Address, WireLimits
 
@@ -82,19 +82,48 @@ class Shared:
         self.forget = forget
 
 
+class Outbox(Protocol):
+    """What sends the messages of proxies: an `iris.mesh.outbox.Outbox`, or an `iris.mesh.line`."""
+
+    backlog: Backlog
+
+    @property
+    def underway(self) -> int: ...
+    def run(self) -> None: ...
+    def drop(self) -> Any: ...
+    def close(self) -> None: ...
+
+
+class Questions(Protocol):
+    """What asks: an `iris.mesh.questions.Questions`, or an `iris.mesh.line`."""
+
+    @property
+    def is_idle(self) -> bool: ...
+    def ask(self, question: Question) -> None: ...
+    def drop(self) -> list[Question]: ...
+
+
+Ways = tuple[Outbox, Questions]
+"""How a peer is reached, by the version that is spoken with it. With version 2 both are one."""
+
+
 class Peer:
     """One other node. In the hub of the mesh, but for `info`."""
 
     def __init__(
-        self, shared: Shared, address: Address, make_outbox: Callable[[Peer], Outbox]
+        self, shared: Shared, address: Address, make_ways: Callable[[Peer], Ways]
     ) -> None:
         self.address = address
         self._shared = shared
         self._driver = shared.driver
         self._judge = Judge(shared.health, self._driver.now(), shared.luck)
-        self.outbox = make_outbox(self)
-        self._questions = Questions(self, self._driver, shared.wire, shared.io_timeout_s)
+        self.outbox, self._questions = make_ways(self)
+        self.backlog = self.outbox.backlog
+        self._lag_s = 0.0
+        # What the peer has said with its latest answer.
         self._watchers: dict[ActorCell, None] = {}
+        self._is_listed = False
+        # Whether discovery tells of it.
         self._timer: Any = None
         self._timer_at = inf
         self._retry_at = inf
@@ -107,7 +136,7 @@ class Peer:
         judge = self._judge
         return NodeInfo(
             str(self.address), judge.state, judge.reason, judge.round_trip_s, judge.lag_s,
-            len(self.outbox.proxies),
+            len(self.backlog.proxies),
         )  # fmt: skip
 
     # -- what is wanted of it --------------------------------------------------------------
@@ -151,8 +180,14 @@ class Peer:
             self._retry_at = min(self._retry_at, self._driver.now())
         self._plan()
 
+    def enlist(self, is_listed: bool) -> None:
+        """Discovery has found it, or tells that it is gone."""
+        self._is_listed = is_listed
+        self._plan()
+
     def needed(self) -> None:
-        """It has a proxy or a watcher more."""
+        """It has a proxy more."""
+        self.outbox.run()
         self._plan()
 
     # -- what happens to it ----------------------------------------------------------------
@@ -184,17 +219,33 @@ class Peer:
         judge = self._judge
         assert judge.reason is not None
         metadata = {"address": str(self.address), "reason": str(judge.reason)}
-        self.outbox.drop()
+        questions = self._drop()
         gone = ExitReason.DISCONNECTED if judge.reason is PeerReason.LEFT else ExitReason.NODE_DOWN
-        for proxy in list(self.outbox.proxies.values()):
+        for proxy in list(self.backlog.proxies.values()):
             proxy.end(gone, {**metadata, "message": _text(error)})
         if changed:
             self._shared.changed(str(self.address), f"is down: {judge.reason} ({_text(error)})")
             self._tell(SystemType.NODE_DOWN, gone, {**metadata, "message": _text(error)})
         self._retry_at = self._driver.now() + judge.pause_s()
-        for question in self._questions.drop():
+        for question in questions:
             question.settle(error)
         self._plan()
+
+    def _drop(self) -> list[Question]:
+        """Close all ways to it; gives what was asked."""
+        asked = self._questions.drop()
+        # By version 2 that was the same.
+        self.outbox.drop()
+        return asked
+
+    def left(self) -> None:
+        """It has said goodbye."""
+        changed = self._judge.unreachable(self._driver.now(), PeerReason.LEFT)
+        self._down(ConnectionResetError(errno.ECONNRESET, "it has left"), changed)
+
+    def lags(self, lag_s: float) -> None:
+        """What it says of its own loop, with the answer that comes next."""
+        self._lag_s = lag_s
 
     def _back(self) -> None:
         """It has answered."""
@@ -230,7 +281,8 @@ class Peer:
 
     @property
     def _is_needed(self) -> bool:
-        return bool(self._watchers or self.outbox.proxies or self.outbox.underway)
+        proxies, underway = self.backlog.proxies, self.outbox.underway
+        return bool(self._watchers or proxies or underway or self._is_listed)
 
     def _plan(self) -> None:
         """See to it that `_tick` comes when the next thing is due."""
@@ -287,7 +339,7 @@ class Peer:
         if isinstance(outcome, Exception):
             judge.cut()
             return
-        if judge.answered(self._driver.now()):
+        if judge.answered(self._driver.now(), self._lag_s):
             self._changed()
         metadata = {"address": str(self.address), "round_trip_s": judge.round_trip_s}
         self._tell(SystemType.PONG, None, metadata)
@@ -302,7 +354,7 @@ class Peer:
 
     def close(self) -> None:
         """Close its connections; what waits is lost. The node stops, or forgets it."""
-        self.outbox.drop()
+        self.outbox.close()
         error = ConnectionAbortedError(errno.ECONNABORTED, "this node has stopped")
         for question in self._questions.drop():
             question.settle(error)

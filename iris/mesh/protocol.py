@@ -101,7 +101,7 @@ class _Side:
         if deadline is None or now < deadline:
             return None
         error = self._overdue()
-        self._shut()
+        self.close()
         return error
 
     def _overdue(self) -> WireError:
@@ -109,10 +109,11 @@ class _Side:
 
     def _broken(self, events: list[Event], kind: str, text: str) -> list[Event]:
         events.append(Broken(WireError(kind, text)))
-        self._shut()
+        self.close()
         return events
 
-    def _shut(self) -> None:
+    def close(self) -> None:
+        """The connection is over: nothing is kept of a frame that is not whole."""
         self._open = False
         self._unfinished.drop()
 

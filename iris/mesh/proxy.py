@@ -11,20 +11,61 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Callable, Protocol
 
+from iris.config import OTHER_BYTES
 from iris.core.cell import ALIVE, STOPPING, ActorCell, ActorSpec
 from iris.core.mailbox import Verdict
-from iris.core.messages import Ending, EndMarker, ExitReason, FenceMarker, LetterReason, Marker
+from iris.core.messages import (
+    Ending,
+    EndMarker,
+    ExitReason,
+    FenceMarker,
+    LetterReason,
+    Marker,
+    Request,
+    unwrapped,
+)
 from iris.core.tally import Fates
-from iris.errors import InternalError
-from iris.mesh.wire import pack_user
+from iris.errors import BadInput, InternalError
+from iris.run.delivery import owned
 from iris.run.lifecycle import Lifecycle
 from iris.run.undelivered import Undelivered
+
+ITEM_BYTES = 13
+"""What a message counts for besides its payload: the header of its frame, by version 1."""
 
 KILL_S = 1.0
 """What the thread of the mesh needs at most to come round to a proxy that is to end."""
 
-SPEC = ActorSpec("remote", 1, bytes_only=True)
+SPEC = ActorSpec("remote", 1, is_remote=True)
 """Of all proxies. The budget has no meaning: what a turn takes is measured in bytes."""
+
+
+class Packed(bytes):
+    """A message that msgpack has packed, on its way to another node."""
+
+    __slots__ = ()
+
+
+class Dialect(Protocol):
+    """What the version of the protocol that a peer speaks is able to do. From any thread."""
+
+    payload_bytes: int
+    """Of one message at most."""
+
+    def encode(self, data: Any) -> bytes:
+        """What a message that is not bytes goes as; TypeError or BadInput where it cannot."""
+
+    def encode_question(self, pid: int, data: Any) -> bytes:
+        """The same for a question to this proxy; ActorError where the peer takes none."""
+
+    def linked(self, proxy: Proxy, other: ActorCell) -> None:
+        """An actor here was linked to one there."""
+
+    def unlinked(self, proxy: Proxy, other: ActorCell) -> None:
+        """It is not any more."""
+
+    def partner_ended(self, proxy: Proxy, partner: ActorCell, ending: Ending) -> None:
+        """An actor here has ended that was linked to one there."""
 
 
 class Outbox(Protocol):
@@ -40,7 +81,7 @@ class Outbox(Protocol):
 class ProxyShared:
     """What all proxies of a runtime have in common."""
 
-    __slots__ = ("fates", "lifecycle", "payload_bytes", "post", "undelivered")
+    __slots__ = ("fates", "lifecycle", "post", "undelivered")
 
     def __init__(
         self,
@@ -48,27 +89,27 @@ class ProxyShared:
         fates: Fates,
         undelivered: Undelivered,
         post: Callable[[Callable[[], Any]], None],
-        payload_bytes: int,
     ) -> None:
         self.lifecycle = lifecycle
         self.fates = fates
         self.undelivered = undelivered
         self.post = post
         # Has the hub of the actors call something soon.
-        self.payload_bytes = payload_bytes
-        # Of one message at most.
 
 
 class Proxy:
-    """Runs one proxy. All but `signal` and `kill` in the hub of the mesh."""
+    """Runs one proxy; a `RemoteRunner`. What its owner calls is called in the hub of the mesh."""
 
-    __slots__ = ("_shared", "cell", "is_over", "outbox", "remote_pid")
+    __slots__ = ("_dialect", "_shared", "cell", "is_over", "outbox", "remote_pid")
 
     cell: ActorCell
     # Set when it is listed.
 
-    def __init__(self, shared: ProxyShared, outbox: Outbox, remote_pid: int) -> None:
+    def __init__(
+        self, shared: ProxyShared, dialect: Dialect, outbox: Outbox, remote_pid: int
+    ) -> None:
         self._shared = shared
+        self._dialect = dialect
         self.outbox = outbox
         self.remote_pid = remote_pid
         self.is_over = False
@@ -95,26 +136,42 @@ class Proxy:
         """Never called: a proxy has no handler that could fail."""
         raise InternalError(f"proxy {cell.pid} was to restart; please report this")
 
+    def encode(self, data: Any) -> bytes:
+        """See `iris.core.cell.RemoteRunner`."""
+        return self._dialect.encode(data)
+
+    def encode_question(self, data: Any) -> bytes:
+        """See `iris.core.cell.RemoteRunner`."""
+        return self._dialect.encode_question(self.cell.pid, data)
+
+    def linked(self, other: ActorCell) -> None:
+        """See `iris.core.cell.RemoteRunner`."""
+        self._dialect.linked(self, other)
+
+    def unlinked(self, other: ActorCell) -> None:
+        """See `iris.core.cell.RemoteRunner`."""
+        self._dialect.unlinked(self, other)
+
+    def partner_ended(self, partner: ActorCell, ending: Ending) -> None:
+        """See `iris.core.cell.RemoteRunner`."""
+        self._dialect.partner_ended(self, partner, ending)
+
     # -- its owner -------------------------------------------------------------------------
 
     def look(self) -> None:
         """End now if it was stopped, whether or not its messages can be taken."""
         self._ends()
 
-    def take(self, frames: list[bytes], room: int) -> int:
+    def take(self, room: int) -> list[Any]:
         """Take messages out of the lane, at least one if there is any, up to about `room` bytes.
 
-        Args:
-            frames: what has to be written, to append to.
-            room: bytes wanted at most.
-
         Returns:
-            How many bytes were appended.
+            In their order: `bytes`, `Packed`, and requests, which are owed an answer.
         """
-        cell, remote_pid = self.cell, self.remote_pid
-        most, append = self._shared.payload_bytes, frames.append
+        cell, most = self.cell, self._dialect.payload_bytes
+        items: list[Any] = []
         if self._ends():
-            return 0
+            return items
         size = 0
         while size < room:
             rest = cell.rest or cell.refill()
@@ -123,17 +180,16 @@ class Proxy:
             while rest and size < room:
                 item = rest.pop()
                 if type(item) is bytes and len(item) <= most:
-                    frame = pack_user(remote_pid, item)
-                    append(frame)
-                    size += len(frame)
+                    items.append(item)
+                    size += len(item) + ITEM_BYTES
                 elif isinstance(item, Marker):
                     if self._pass(item):
-                        return size
+                        return items
                 else:
-                    size += self._take_other(item, frames)
+                    size += self._take_other(item, items)
             if not rest:
                 cell.rest = None
-        return size
+        return items
 
     def has_more(self) -> bool:
         """Whether it has to be visited again; as at the end of each turn."""
@@ -149,15 +205,26 @@ class Proxy:
             return True
         return False
 
-    def _take_other(self, item: Any, frames: list[bytes]) -> int:
-        """A message that is not simply bytes of a size that can be sent."""
-        if isinstance(item, (bytes, bytearray, memoryview)):
-            data = bytes(item)
-            if len(data) <= self._shared.payload_bytes:
-                frames.append(pack_user(self.remote_pid, data))
-                return len(frames[-1])
-        self._lose([item])
-        return 0
+    def _take_other(self, item: Any, items: list[Any]) -> int:
+        """A message that is not simply bytes of a size that can be sent; gives its size."""
+        lifecycle = self._shared.lifecycle
+        if type(item) is Request:
+            with lifecycle.lock:
+                assert self.cell.control is not None
+                self.cell.control.asks -= 1
+            item.taken = True
+            items.append(item)
+            return len(item.message) + ITEM_BYTES
+        try:
+            # From a timer, say, which does not look at what it sends.
+            data = item if isinstance(item, bytes) else self.encode(owned(item))
+        except (TypeError, BadInput):
+            data = None
+        if data is None or len(data) > self._dialect.payload_bytes:
+            self.lose([item])
+            return ITEM_BYTES
+        items.append(data)
+        return len(data) + ITEM_BYTES
 
     def _pass(self, marker: Marker) -> bool:
         """Act on a marker; True when the proxy has come to its end."""
@@ -196,18 +263,19 @@ class Proxy:
 
         self._shared.post(end)
 
-    def end(self, reason: ExitReason, metadata: dict[str, Any]) -> None:
-        """Its node is gone: what waits is lost, and so is the proxy."""
+    def end(self, reason: ExitReason, metadata: dict[str, Any], by: int = 0) -> None:
+        """Its node is gone, or its actor: what waits is lost, and so is the proxy."""
         if self.is_over:
             return
         cell = self.cell
-        ending = Ending(reason, cell.pid, lambda: metadata)
+        ending = Ending(reason, by or cell.pid, lambda: metadata)
         self._shared.lifecycle.request_stop(cell, ending)
         # Behind the stop, which has closed the door.
-        self._lose(cell.drain())
+        self.lose(cell.drain())
         self._ends()
 
-    def _lose(self, items: Iterable[Any]) -> None:
+    def lose(self, items: Iterable[Any]) -> None:
+        """These were accepted and will not be sent."""
         messages = []
         for item in items:
             if not isinstance(item, Marker):
@@ -268,4 +336,5 @@ class Jam:
 
 def weight(message: Any) -> int:
     """The bytes that a message counts for."""
-    return len(message) if isinstance(message, (bytes, bytearray, memoryview)) else 64
+    data = unwrapped(message)
+    return len(data) if isinstance(data, (bytes, bytearray, memoryview)) else OTHER_BYTES

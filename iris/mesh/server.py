@@ -9,12 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import inf
-from typing import Any, Callable, Optional, Protocol
+from typing import Any, Callable, Optional, Protocol, Union
 
-from iris.core.cell import ActorCell, control_of
-from iris.core.mailbox import CLOSED
-from iris.core.messages import FenceMarker
-from iris.core.table import Table
+from iris.core.cell import ActorCell
 from iris.mesh.protocol import Broken, Messages, Resolve, ServerV1
 from iris.mesh.streams import Driver, Receiver, Stream
 from iris.mesh.wire import WireError, WireLimits
@@ -53,6 +50,7 @@ class Guests:
     Args:
         most: how many there may be; over it the one that was silent for longest is closed.
         find: gives the pid of a name.
+        speakers: gives who understands a guest, by its first byte.
         closed: for the log: (host, what was wrong, how many such cases so far).
     """
 
@@ -61,15 +59,15 @@ class Guests:
         driver: Driver,
         limits: WireLimits,
         most: int,
-        table: Table,
         delivery: Delivery,
         find: Directory,
+        speakers: Speakers,
         closed: Callable[[str, str, int], None],
     ) -> None:
         self.driver = driver
         self.limits = limits
-        self.table = table
         self.delivery = delivery
+        self.speakers = speakers
         self.find = find
         self._most = most
         self._closed = closed
@@ -115,7 +113,7 @@ class Guests:
 
     def dismiss(self, guest: Guest, wrong: str) -> None:
         """Close it, and say why."""
-        guest.stream.close()
+        guest.close()
         self.left(guest)
         self._faults += 1
         host, now = guest.stream.peer.rpartition(":")[0], self.driver.now()
@@ -146,27 +144,112 @@ class Guests:
     def close(self) -> None:
         """Close all."""
         for guest in list(self._guests):
-            guest.stream.close()
+            guest.close()
             self.left(guest)
         if self._timer is not None:
             self._timer.close()
             self._timer = None
 
 
-class Guest:
-    """One connection from elsewhere, that speaks version 1."""
+class Speaker(Protocol):
+    """Who understands what a guest says: one for each version of the protocol."""
 
-    __slots__ = (
-        "_ahead", "_due", "_fences", "_full", "_guests", "_receivers", "_server", "_unread_until",
-        "held", "stream",
-    )  # fmt: skip
+    @property
+    def held(self) -> int:
+        """Bytes of a frame that is not whole, where they count against the budget of the node."""
+
+    def received(self, data: bytes) -> None: ...
+    def drained(self) -> None: ...
+    def lost(self, error: Optional[Exception]) -> None: ...
+    def check(self, now: float) -> Optional[WireError]:
+        """Whether the guest has taken too long."""
+
+    def close(self) -> None:
+        """This node closes the connection."""
+
+
+Speakers = Callable[["Guest", int], "Union[Speaker, WireError]"]
+"""Gives who speaks a version with a guest, or why nobody does."""
+
+
+class Guest:
+    """One connection from elsewhere. The first byte says which version it speaks."""
+
+    __slots__ = ("_guests", "_opened", "_speaker", "held", "stream")
 
     def __init__(self, guests: Guests, stream: Stream) -> None:
         self.stream = stream
         self._guests = guests
-        self._server = ServerV1(guests.limits, guests.driver.now())
+        self._opened = guests.driver.now()
+        self._speaker: Optional[Speaker] = None
         self.held = 0
         # Of its unfinished frame, as `Guests` has counted it.
+
+    def received(self, data: bytes) -> None:
+        """See `iris.mesh.streams.Receiver`."""
+        guests = self._guests
+        guests.heard(self)
+        speaker = self._speaker
+        if speaker is None:
+            found = guests.speakers(self, data[0])
+            if isinstance(found, WireError):
+                guests.dismiss(self, str(found))
+                return
+            speaker = self._speaker = found
+        speaker.received(data)
+        held = speaker.held
+        more, self.held = held - self.held, held
+        if more:
+            guests.holds(self, more)
+
+    def drained(self) -> None:
+        """See `iris.mesh.streams.Receiver`."""
+        if self._speaker is not None:
+            self._speaker.drained()
+
+    def lost(self, error: Optional[Exception]) -> None:
+        """It has closed, which is its right at any time."""
+        if self._speaker is not None:
+            self._speaker.lost(error)
+        self._guests.left(self)
+
+    def check(self, now: float) -> None:
+        """Close it if it has taken too long."""
+        if self._speaker is not None:
+            error = self._speaker.check(now)
+        elif now >= self._opened + self._guests.limits.silent_s:
+            error = WireError("silent", "no byte came since the connection was opened")
+        else:
+            return
+        if error is not None:
+            self._guests.dismiss(self, str(error))
+
+    def over(self, error: Exception) -> None:
+        """Its speaker has closed the connection."""
+        if isinstance(error, WireError):
+            self._guests.dismiss(self, str(error))
+        else:
+            self._guests.left(self)
+
+    def close(self) -> None:
+        """This node closes it."""
+        if self._speaker is not None:
+            self._speaker.close()
+        self.stream.close()
+
+
+class PlainSpeaker:
+    """Version 1 with one guest."""
+
+    __slots__ = (
+        "_ahead", "_due", "_fences", "_full", "_guest", "_guests", "_receivers", "_server",
+        "_unread_until",
+    )  # fmt: skip
+
+    def __init__(self, guests: Guests, guest: Guest) -> None:
+        self._guests = guests
+        self._guest = guest
+        self._server = ServerV1(guests.limits, guests.driver.now())
         self._ahead = 0
         # Bytes given to mailboxes since the last fences were put there.
         self._receivers: dict[ActorCell, None] = {}
@@ -180,10 +263,14 @@ class Guest:
         self._unread_until = -inf
         # When it was last seen that we do not read.
 
+    @property
+    def held(self) -> int:
+        """Bytes of a frame that is not whole."""
+        return self._server.held
+
     def received(self, data: bytes) -> None:
-        """See `iris.mesh.streams.Receiver`."""
-        guests, server = self._guests, self._server
-        guests.heard(self)
+        """Carry out what a guest says."""
+        guests, server, stream = self._guests, self._server, self._guest.stream
         wrong: Optional[WireError] = None
         for event in server.receive_data(data, guests.driver.now()):
             if isinstance(event, Messages):
@@ -196,18 +283,14 @@ class Guest:
                 wrong = event.error
         answers = server.data_to_send()
         if answers:
-            self.stream.write(answers)
+            stream.write(answers)
         if wrong is not None:
-            guests.dismiss(self, str(wrong))
+            guests.dismiss(self._guest, str(wrong))
             return
-        held = server.held
-        more, self.held = held - self.held, held
-        if more:
-            guests.holds(self, more)
         self._ahead += len(data)
         if self._ahead > AHEAD_BYTES:
             self._fence()
-        if self.stream.unsent > UNREAD_BYTES:
+        if stream.unsent > UNREAD_BYTES:
             self._full = True
         self._read_on()
 
@@ -217,24 +300,26 @@ class Guest:
         self._read_on()
 
     def lost(self, error: Optional[Exception]) -> None:  # noqa: ARG002  # The protocol.
-        """It has closed, which is its right at any time."""
-        self._guests.left(self)
+        """Nothing is owed to it."""
+        self.close()
 
-    def check(self, now: float) -> None:
-        """Close it if it has taken too long, unless it is we who do not read."""
+    def close(self) -> None:
+        """What has come of a frame that is not whole goes at once, and not with the guest."""
+        self._server.close()
+
+    def check(self, now: float) -> Optional[WireError]:
+        """Whether it has taken too long, unless it is we who do not read."""
         if self._full or self._due:
             self._unread_until = now
         if now < self._unread_until + self._guests.limits.progress_s:
-            return
-        error = self._server.check(now)
-        if error is not None:
-            self._guests.dismiss(self, str(error))
+            return None
+        return self._server.check(now)
 
     def _read_on(self) -> None:
         if self._full or self._due:
-            self.stream.pause()
+            self._guest.stream.pause()
         else:
-            self.stream.resume()
+            self._guest.stream.resume()
 
     def _fence(self) -> None:
         """Have ourselves told when all that was sent so far has been handled."""
@@ -248,7 +333,7 @@ class Guest:
         waiting = [cell for cell in receivers if cell.size()]
         self._fences = len(waiting)
         for cell in waiting:
-            put_fence(self._guests.table, self._guests.delivery, cell, self._reached)
+            self._guests.delivery.fence(cell, self._reached)
 
     def _reached(self) -> None:
         """By whoever handled the last message before a fence: any thread."""
@@ -259,21 +344,6 @@ class Guest:
         if not self._fences and self._due:
             self._fence()
             self._read_on()
-
-
-def put_fence(
-    table: Table, delivery: Delivery, cell: ActorCell, reached: Callable[[], Any]
-) -> None:
-    """Call `reached` when all that lies in a mailbox now has been handled, or its actor ended."""
-    with table.lock:
-        closed = cell.admission is CLOSED
-        if not closed:
-            control_of(cell)
-            delivery.mark(cell, FenceMarker(reached))
-    if closed:
-        reached()
-    else:
-        delivery.poke(cell)
 
 
 def _held_by(guest: Guest) -> int:

@@ -1,8 +1,8 @@
 """What the mesh needs of a network: streams of bytes, timers, and one thread that all runs on.
 
-Protocols and nothing else. `iris.mesh.link` keeps them with sockets; that a network of memory and
-virtual time can keep them, too, is why they stand apart. Everything here is called in the hub of
-the mesh, one call after the other, unless it says "from any thread".
+Protocols and nothing else. `iris.mesh.link` keeps them with sockets; they stand apart because the
+node must know nothing of those, and because its tests may keep them in other ways. Everything here
+is called in the hub of the mesh, one call after the other, unless it says "from any thread".
 """
 
 from __future__ import annotations

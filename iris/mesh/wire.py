@@ -18,6 +18,9 @@ from iris.errors import BadInput
 VERSION_1 = 1
 """The first byte that a client sends. A server answers nothing to it."""
 
+VERSION_2 = 2
+"""The same of version 2, in which a greeting follows at once."""
+
 # The types of frame, the first byte of each.
 USER = 0
 """u64 pid, u32 length, payload. No answer."""
@@ -53,11 +56,14 @@ _pack_user_header = USER_HEADER.pack
 class WireError(Exception):
     """What a peer has done wrong, so that its connection is closed. Holds no byte of a payload.
 
-    It is handed over in a `Broken` and by `check`, and not raised.
+    It is handed over as a value, in a `Broken` or by `check`. Only parsers raise it, to those
+    who call them inside the mesh.
 
     Args:
         kind: a short word for counters and for who has to tell cases apart: "version", "type",
-            "payload", "name", "utf8", "progress", "slow", "silent", "answer".
+            "payload", "name", "utf8", "progress", "slow", "silent", "answer"; in the opening of
+            version 2 also "hello", "key", "tls", "proof", "replay", "reflection", "closed", and
+            in its records "record", "tag".
         text: what was wrong, with the value and the limit.
     """
 
@@ -88,10 +94,13 @@ class WireLimits:
     silent_s: float = 60.0
     """From the opening of a connection to its version byte."""
 
+    handshake_s: float = 5.0
+    """For the whole opening of version 2, from its first byte to the last proof."""
+
     def __post_init__(self) -> None:
         for name in ("payload_bytes", "name_bytes"):
             whole_number(name, getattr(self, name), least=1, most=LENGTH_MOST)
-        for name in ("progress_s", "frame_s", "silent_s"):
+        for name in ("progress_s", "frame_s", "silent_s", "handshake_s"):
             value = number_of_seconds(name, getattr(self, name))
             if not 0 < value <= TIMEOUT_MOST_S:
                 raise BadInput(

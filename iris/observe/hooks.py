@@ -13,6 +13,7 @@ from iris.errors import BadInput
 
 POINTS = (
     "exit", "orphan", "error", "undelivered", "long_turn", "restart", "give_up", "pressure",
+    "peers",
 )  # fmt: skip
 
 
@@ -27,6 +28,7 @@ class Hooks:
         restart: (`ChildReport`); a supervised child was restarted. In the runtime's hub.
         give_up: (`ChildReport`); a supervised child has used up its restarts. In the hub, too.
         long_turn: (`LongTurn`); in the thread of the watchdog, while the turn goes on.
+        peers: (added, removed), lists of addresses that discovery tells. In the hub, too.
         pressure: (`Pressure`); soon after, in the runtime's hub and never inside a send.
 
     Args:

@@ -81,7 +81,7 @@ class Snapshot:
             "expired": fates.expired.value,
             "quarantined": fates.quarantined.value,
             "forwarded": fates.forwarded.value,
-            "in_doubt": 0,
+            "in_doubt": fates.in_doubt.value,
             "lost": fates.lost.value,
             "late_replies": fates.late_replies.value,
             "shed": 0 if backpressure is None else backpressure.shed.value,

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any, Callable, Optional
 
 from iris.config import seconds
-from iris.core.cell import DEAD, ActorCell
+from iris.core.cell import DEAD, ActorCell, remote_of
 from iris.core.mailbox import Verdict
-from iris.core.messages import Passed, Request
+from iris.core.messages import CHAIN_MOST, Hop, Passed, Request
 from iris.core.table import Table
 from iris.core.tally import Fates
 from iris.errors import ActorDead, ActorError, AskTimeout, BadInput
@@ -65,6 +65,8 @@ class Asking:
         asker = 0 if place is None else self._table.pid_of(place.cell)
         request = Request(data, asker, waiter.settle, self)
         began_s = self._clock()
+        if cell.spec.is_remote:
+            self.send_off(cell, request, timeout_s)
         try:
             self.put(cell, request)
             waiter.wait(timeout_s)
@@ -80,7 +82,6 @@ class Asking:
 
         Raises:
             ActorDead: there is none with this pid (any more).
-            ActorError: it stands for an actor on another node.
         """
         cell = self._table.get(pid) if type(pid) is int else None
         if cell is None:
@@ -88,12 +89,33 @@ class Asking:
             self._check_open()
             self._delivery.undeliverable(pid, data)
             raise ActorDead(f"actor {pid} has ended or never existed, and answers nobody")
-        if cell.spec.bytes_only:
-            raise ActorError(
-                f"actor {pid} stands for one on another node, and version 1 of the protocol has no"
-                " questions; send a message that says whom to answer"
-            )
         return cell
+
+    def send_off(self, cell: ActorCell, request: Request, timeout_s: float) -> None:
+        """Note on a question to another node what has to go with it.
+
+        Raises:
+            ActorError: that node takes no questions.
+            TypeError, BadInput: the message cannot go there.
+        """
+        remote = remote_of(cell)
+        assert remote is not None
+        request.message = remote.encode_question(request.message)
+        request.ends_at = self._clock() + timeout_s
+        request.chain = self._chain(self._table.get(request.asker))
+
+    def _chain(self, cell: Optional[ActorCell]) -> tuple[Hop, ...]:
+        """Who waits for the answer to a question of this actor, the first asker first."""
+        hops: list[Hop] = []
+        while cell is not None and len(hops) <= CHAIN_MOST:
+            hops.append((None, cell.pid))
+            request = current_request(cell)
+            if request is None:
+                break
+            if request.chain:
+                return (*request.chain, *reversed(hops))
+            cell = self._table.get(request.asker)
+        return tuple(reversed(hops))
 
     def put(self, cell: ActorCell, request: Request) -> None:
         """Put a question into a mailbox, or into the line in front of it.
@@ -164,7 +186,8 @@ class Asking:
             _passed_on(cell)
         if request is None or target is None:
             return self._delivery.send(pid, data)
-        data = owned(data)
+        remote = remote_of(target)
+        data = owned(data) if remote is None else remote.encode_question(data)
         before = request.message
         with self._lock:
             self._check_owed(request, cell, request.passes)

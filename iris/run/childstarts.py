@@ -27,7 +27,7 @@ from iris.core.supervision import (
     vacate,
 )
 from iris.core.table import Table
-from iris.errors import BadInput, IrisError
+from iris.errors import BadInput, IrisError, NodeUnreachable
 from iris.run.events import Events
 from iris.run.factories import Factories
 from iris.run.lifecycle import Lifecycle
@@ -89,7 +89,7 @@ class ChildStarts:
         made = child.make
         assert made is not None
         try:
-            self._factories.call(_checked(child.id, made), self._returned, child)
+            self._factories.call(_checked(child, made), self._returned, child)
         except RuntimeError as error:
             # No thread can be started.
             self._returned(child, error, None)
@@ -226,7 +226,7 @@ class ChildStarts:
                 self._lifecycle.request_stop(cell, Ending(ExitReason.KILLED, cell.pid))
 
 
-def _checked(child_id: str, made: Union[PidFactory, ChildSpec]) -> Callable[[], Any]:
+def _checked(child: Child, made: Union[PidFactory, ChildSpec]) -> Callable[[], Any]:
     """The factory, with a check of what it returns.
 
     In its own thread: the check asks what was returned for attributes and for its text, and that
@@ -241,9 +241,11 @@ def _checked(child_id: str, made: Union[PidFactory, ChildSpec]) -> Callable[[], 
 
     def pid() -> int:
         value = made()  # type: ignore[operator]
+        if value is None and child.is_remote:
+            raise NodeUnreachable(f"the factory of {child.id} has found nobody at the other node")
         if type(value) is not int:
             raise TypeError(
-                f"the factory of {child_id} returned {value!r}; it has to return the pid of the"
+                f"the factory of {child.id} returned {value!r}; it has to return the pid of the"
                 " actor that it made"
             )
         return value

@@ -121,6 +121,15 @@ class Closing:
             self._wait_until(lambda: self._state == "closed", timeout_s + CLOSE_UP_S)
         return list(self._result)
 
+    def cut_off(self) -> None:
+        """The process was killed, in a simulation: nothing of it runs, and every call raises."""
+        if self._state == "closed":
+            return
+        self._state = "closed"
+        self._lifecycle.closing = True
+        self._closed()
+        self._table.forget_all()
+
     def _in_handler(self) -> bool:
         place = here()
         return place is not None and place.runtime is self._runtime

@@ -18,6 +18,7 @@ from iris.core.messages import (
     Ending,
     EndMarker,
     ExitReason,
+    FenceMarker,
     LetterReason,
     Marker,
     Request,
@@ -105,8 +106,8 @@ class Delivery:
             if type(data) is not bytes:
                 if isinstance(data, _COPIED):
                     data = bytes(data)
-                elif cell.spec.bytes_only:
-                    only_bytes(data)
+                elif cell.spec.is_remote:
+                    data = cell.runner.encode(data)  # type: ignore[attr-defined]
             try:
                 if cell.admission is not None:
                     return admit(cell, data, True, ())
@@ -150,8 +151,8 @@ class Delivery:
             if type(data) is not bytes:
                 if isinstance(data, _COPIED):
                     data = bytes(data)
-                elif cell.spec.bytes_only:
-                    only_bytes(data)
+                elif cell.spec.is_remote:
+                    data = cell.runner.encode(data)  # type: ignore[attr-defined]
             if load.shut and self.sheds(cell, data):
                 return False
             try:
@@ -212,7 +213,7 @@ class Delivery:
             The receiver; None when there is none.
         """
         cell = self._table.get(pid)
-        if cell is None or cell.spec.bytes_only:
+        if cell is None or cell.spec.is_remote:
             # A message from another node is never sent on to a third: it might go in a circle.
             for payload in payloads:
                 self.undeliverable(pid, payload)
@@ -250,6 +251,17 @@ class Delivery:
             admission.mark(cell.user, marker)  # type: ignore[arg-type]
         else:
             cell.user.append(marker)
+
+    def fence(self, cell: ActorCell, reached: Callable[[], Any]) -> None:
+        """Call `reached` when all that lies in a mailbox now is handled, or its actor has ended."""
+        with self._table.lock:
+            closed = cell.admission is CLOSED
+            if not closed:
+                self.mark(cell, FenceMarker(reached))
+        if closed:
+            reached()
+        else:
+            self.poke(cell)
 
     def poke(self, cell: ActorCell) -> None:
         """Have the owner look at the cell, unless it is about to."""
@@ -456,15 +468,6 @@ class Delivery:
                 return
             self.mark(cell, EndMarker(Ending(ExitReason.NORMAL, current_pid() or cell.pid)))
         self.poke(cell)
-
-
-def only_bytes(data: Any) -> None:
-    """Refuse what cannot go to another node as it is."""
-    if not isinstance(data, bytes):
-        raise TypeError(
-            "only bytes can be sent to an actor on another node by version 1 of the protocol, not"
-            f" {type(data).__name__}; encode it first, for example with iris.serialize_args"
-        )
 
 
 def owned(data: Any) -> Any:

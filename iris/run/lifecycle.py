@@ -26,6 +26,7 @@ from iris.core.cell import (
     Ties,
     advance,
     is_parked,
+    remote_of,
     renewal_of,
 )
 from iris.core.idle import DORMANT
@@ -208,7 +209,7 @@ class Lifecycle:
                 raise ActorDead(
                     f"actor {parent_pid} has ended or is stopping and can have no new child"
                 )
-            if parent.spec.bytes_only:
+            if parent.spec.is_remote:
                 raise ActorError(
                     f"actor {parent_pid} stands for one on another node and can have no child here"
                 )
@@ -481,7 +482,10 @@ class Lifecycle:
         for monitor in monitors:
             self._delivery.system(monitor.watcher, end_message(SystemType.DOWN, cell.pid, ending))
         for partner in partners:
-            if partner.spec.receives_system:
+            remote = remote_of(partner)
+            if remote is not None:
+                remote.partner_ended(cell, ending)
+            elif partner.spec.receives_system:
                 if partner not in told:
                     self._delivery.system(partner, end_message(SystemType.EXIT, cell.pid, ending))
             elif ending.reason is not ExitReason.NORMAL:

@@ -28,7 +28,7 @@ class Log:
 
     __slots__ = (
         "_crashes", "_failed_starts", "_given_up", "_long_turns", "_orphans", "_peers",
-        "_pressures",
+        "_pressures", "_waits",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -39,6 +39,7 @@ class Log:
         self._orphans = 0
         self._peers = 0
         self._pressures = 0
+        self._waits = 0
 
     def crashed(
         self, pid: int, reason: Any, error: BaseException, restarts: bool = False
@@ -62,6 +63,12 @@ class Log:
                 self._failed_starts,
                 child,
             )
+
+    def start_waits(self, child: str, error: BaseException) -> None:
+        """A supervised child cannot be started before another node is back."""
+        self._waits += 1
+        if self._waits <= IN_FULL or self._waits % PER_LINE == 0:
+            _log.info("%s is tried again later: %s (%d such cases)", child, error, self._waits)
 
     def gave_up(self, report: ChildReport, max_restarts: int, within_s: float) -> None:
         """A supervised child needed too many restarts."""

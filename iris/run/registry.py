@@ -11,7 +11,7 @@ from typing import Optional
 from iris.config import seconds
 from iris.core import links
 from iris.core.book import strike
-from iris.core.cell import DEAD, ActorCell
+from iris.core.cell import DEAD, ActorCell, remote_of
 from iris.core.mailbox import CLOSED
 from iris.core.messages import Ending, ExitReason, PySystemMessage, SystemType
 from iris.core.names import Names, checked_name
@@ -195,7 +195,9 @@ class Registry:
         if a == b:
             raise BadInput(f"actor {a} cannot be linked to itself")
         with self._lock:
-            links.tie(self.living(a), self.living(b))
+            first, second = self.living(a), self.living(b)
+            links.tie(first, second)
+        _tell_linked(first, second, True)
         return True
 
     def unlink(self, a: int, b: int) -> bool:
@@ -204,7 +206,10 @@ class Registry:
             check_pid(pid)
         with self._lock:
             first, second = self._table.get(a), self._table.get(b)
-            return first is not None and second is not None and links.untie(first, second)
+            if first is None or second is None or not links.untie(first, second):
+                return False
+        _tell_linked(first, second, False)
+        return True
 
     def monitor(self, watcher: int, target: int) -> int:
         """Have `watcher` told once, by DOWN, when `target` ends."""
@@ -255,3 +260,11 @@ class Registry:
 
     def _active_of(self, pids: list[int]) -> list[int]:
         return [pid for pid in dict.fromkeys(pids) if self._active(pid) is not None]
+
+
+def _tell_linked(first: ActorCell, second: ActorCell, linked: bool) -> None:
+    """A link was tied or untied: another node may have to know."""
+    for one, other in ((first, second), (second, first)):
+        remote = remote_of(one)
+        if remote is not None:
+            (remote.linked if linked else remote.unlinked)(other)

@@ -29,7 +29,7 @@ from iris.core.supervision import (
     vacate,
 )
 from iris.core.table import Table
-from iris.errors import IrisError, RuntimeClosed
+from iris.errors import IrisError, NodeUnreachable, RuntimeClosed
 from iris.observe.hooks import Hooks
 from iris.run.carrier import Carrier
 from iris.run.childends import ChildEnds
@@ -239,10 +239,14 @@ class Authority:
         if counted and not group.admits(child, now):
             self._give_up(child, group, reason)
             return
+        self._rounds.begin(self._concerned(child), self._pause_s(child, now), (), child.pid)
+
+    def _pause_s(self, child: Child, now: float) -> float:
+        """How long to wait before it is started again."""
+        group = child.group
         lived = now - child.started_s > group.within_s
         child.failures = 1 if lived else child.failures + 1
-        pause_s = backoff_s(group.backoff_s, child.failures, self._luck())
-        self._rounds.begin(self._concerned(child), pause_s, (), child.pid)
+        return backoff_s(group.backoff_s, child.failures, self._luck())
 
     def _concerned(self, child: Child) -> list[Child]:
         """Who is restarted with a child, itself among them."""
@@ -404,8 +408,13 @@ class Authority:
         if self._ends_soon(group):
             self._rounds.proceed(going)
             return
-        self._log.start_failed(child.id, error)
         child.started_s = self._clock()
+        if isinstance(error, NodeUnreachable):
+            # Not yet: its node is away, for however long, and nobody here has failed.
+            self._log.start_waits(child.id, error)
+            self._rounds.begin([child], self._pause_s(child, child.started_s), (), going.by)
+            return
+        self._log.start_failed(child.id, error)
         self._restart(child, ExitReason.PANIC)
 
     def _start_group(self, group: Group, done: Done) -> None:

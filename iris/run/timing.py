@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, Callable, Optional, Union
 
 from iris.core.book import strike
-from iris.core.cell import DEAD, STOPPING
+from iris.core.cell import DEAD, STOPPING, remote_of
 from iris.core.links import book_of, loosen
 from iris.core.table import Table
 from iris.core.timers import Timer, Timers
 from iris.errors import BadInput
-from iris.run.delivery import Delivery, check_pid, only_bytes, owned
+from iris.run.delivery import Delivery, check_pid, owned
 
 Millis = Union[int, float]
 DELAY_MS_MAX = 1e15
@@ -71,8 +71,9 @@ class Timing:
         check_pid(pid)
         data = owned(data)
         receiver = self._table.get(pid)
-        if receiver is not None and receiver.spec.bytes_only:
-            only_bytes(data)
+        remote = None if receiver is None else remote_of(receiver)
+        if remote is not None and type(data) is not bytes:
+            data = remote.encode(data)
         with self._table.lock:
             before = self._timers.next
             timer_id = self._timers.add(self._clock() + delay_s, interval_s, pid, data)

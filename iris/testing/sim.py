@@ -7,7 +7,7 @@ of the test, so a test needs no sleeping and no polling: it sends, steps, and lo
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from typing import Any, Callable, Optional
 
@@ -21,10 +21,20 @@ from iris.run.bed import GreenletBed, Lodger
 from iris.run.carrier import Carrier
 from iris.run.context import Place, Sleeper, current_greenlet, enter, here, leave
 from iris.run.lodging import ThreadLimits
-from iris.run.simhub import ManualClock, SimHub
+from iris.run.simhub import SimHub
+from iris.run.simworld import STEPS_MOST, World
 from iris.run.waiter import Waiter
 from iris.runtime import Runtime
 from iris.system import System
+from iris.testing.simnet import (
+    ALONE,
+    SimNetwork,
+    alone,
+    driver_maker,
+    enter_host,
+    seed_on,
+    world_of,
+)
 
 ONE_TURN = -1.0
 """A slice that is over at once, so that each step of the pump runs a single turn."""
@@ -37,30 +47,25 @@ SIMULATED_PROCESSORS = 4
 class _Driver:
     """The `Home` of the driving greenlet: parking it means running everybody else."""
 
-    def __init__(self, hub: SimHub, carrier: Carrier) -> None:
-        self._hub = hub
+    def __init__(self, world: World, carrier: Carrier) -> None:
+        self._world = world
+        self.settle = world.run_until_idle
         self.post = carrier.post
         self.later = carrier.later
 
     def park(self) -> None:
         """Run one step, or move to the next timer when nothing is ready."""
-        if self._hub.step():
+        world = self._world
+        if world.step():
             return
-        due = self._hub.next_time()
-        if due is None or not self._hub.expects():
+        due = world.next_time()
+        if due is None or not world.expects():
             raise IrisError("the simulation waits for something that nothing in it can bring about")
-        self._hub.move_to(due)
+        world.move_to(due)
 
     def remind(self, delay_s: float, sleeper: Sleeper) -> None:
         """Call `sleeper.expire()` after some virtual seconds."""
         sleeper.timer = self.later(delay_s, sleeper.expire)
-
-    def run_until_idle(self, steps_max: int = 1_000_000) -> int:
-        """Run turns until none is ready; returns how many steps."""
-        for steps in range(steps_max):
-            if not self._hub.step():
-                return steps
-        raise IrisError(f"not idle after {steps_max} steps; some actors keep each other busy")
 
 
 class _Driven(Facade):
@@ -101,10 +106,30 @@ class _Driven(Facade):
         with self._driving():
             return super().join(pid, timeout_s)
 
+    def resolve_remote(self, addr: str, name: str) -> Optional[int]:
+        """As `Runtime.resolve_remote`, in virtual time."""
+        with self._driving():
+            return super().resolve_remote(addr, name)
+
+    def resolve_remote_py(self, *_: Any) -> Awaitable[Optional[int]]:
+        """Not in a simulation; see `resolve_remote`."""
+        self._system.check_open()
+        raise IrisError("a simulated runtime cannot be awaited; call resolve_remote() instead")
+
+    def is_node_up(self, addr: str) -> bool:
+        """As `Runtime.is_node_up`, in virtual time."""
+        with self._driving():
+            return super().is_node_up(addr)
+
+    def send_remote(self, addr: str, pid: int, data: Any) -> bool:
+        """As `Runtime.send_remote`, and as `send` here."""
+        with self._driving():
+            return super().send_remote(addr, pid, data)
+
     def quiesce(self, timeout_s: float = 0.0) -> bool:
         """Run until nothing is ready; True when no message is left queued or running."""
         if here() is None:
-            self._driver.run_until_idle()
+            self._driver.settle()
         with self._driving():
             return super().quiesce(timeout_s)
 
@@ -140,32 +165,56 @@ class SimRuntime(_Driven, Runtime):
 
     Args:
         seed: decides which of the ready actors has its turn.
+        network: the `SimNetwork` that it is part of. Runtimes of one network have one time; to
+            drive one of them, also by a call that waits, is to drive them all. Without one it is
+            alone, and reaches nobody but itself.
+        host: the name of its host there. Other runtimes may be on the same host.
         **options: as for `iris.Runtime`.
 
-    All calls of `Runtime` but `ask_async` and `send_async` are there. Those that wait (`join`,
-    `quiesce`, `get_messages`, `ask`, `shutdown`, a send under policy `block`) run the simulation
-    until they have what they wait for, moving the time if need be. Pull actors and the workers
+    All calls of `Runtime` but those for asyncio (`ask_async`, `send_async`, `resolve_remote_py`)
+    are there. Those that wait (`join`, `quiesce`, `get_messages`, `ask`, `resolve_remote`,
+    `is_node_up`, `shutdown`, a send under policy `block`) run the simulation until they have what
+    they wait for, moving the time if need be. Pull actors and the workers
     of actors with `release_gil` run as greenlets: they may block in a mailbox or in `sleep`, not
     in the operating system. Nothing takes virtual time by itself, so there is no watchdog for
     long turns. Environment variables have no effect. Use it from one thread.
     """
 
-    def __init__(self, seed: int = 0, **options: Any) -> None:
-        """Build a runtime at time 0 with nothing to do; see the class."""
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        network: Optional[SimNetwork] = None,
+        host: Optional[str] = None,
+        **options: Any,
+    ) -> None:
+        """Build a runtime with nothing to do, alone at time 0 or in a network; see the class."""
         whole_number("seed", seed, least=0)
         self.seed = seed
+        if (network is None) != (host is None):
+            raise TypeError("network and host go together: SimRuntime(network=network, host='a')")
+        if network is None or host is None:
+            network, host = alone(seed), ALONE
+        else:
+            # Several with the same seed: they must not all do the same.
+            seed = seed_on(network, host, seed)
         generator = random.Random(seed)
-        clock = ManualClock()
-        self._hub = SimHub(clock)
+        self._world = world_of(network)
+        self._hub = SimHub(self._world)
+        clock = self._world.clock
         runqueue = SeededQueue(seed)
         config = config_of(options)
         # Of the environment and the machine nothing: a run depends on the seed only.
         limits = release_gil_limits(config, {}, SIMULATED_PROCESSORS)
-        system = assemble(config, limits, runqueue, clock, ONE_TURN, generator, _greenlets)
+        system = assemble(
+            config, limits, runqueue, clock, ONE_TURN, generator, _greenlets,
+            driver_maker(network, host),
+        )  # fmt: skip
         self._carrier: Carrier = system.carrier
         self._carrier.attach(self._hub)
         self._start(system)
-        self._driver = _Driver(self._hub, system.carrier)
+        self._driver = _Driver(self._world, system.carrier)
+        enter_host(network, host, self._hub, system.closing.cut_off)
         system.closing.start = self._start_beside
         # These have to be the methods, which may have to drive the simulation.
         del self.send, self.ask
@@ -188,11 +237,11 @@ class SimRuntime(_Driven, Runtime):
     @property
     def now(self) -> float:
         """The virtual time in seconds; it starts at 0."""
-        return self._hub.clock.now
+        return self._world.clock.now
 
     def step(self) -> bool:
         """Run one turn of one ready actor; False when nothing is ready now."""
-        return self._hub.step()
+        return self._world.step()
 
     def after_each_step(self, call: Callable[[], None]) -> None:
         """Have a test look at the system after every step, also those in calls that wait.
@@ -200,28 +249,19 @@ class SimRuntime(_Driven, Runtime):
         Args:
             call: takes nothing; quick, must not drive the simulation. Replaces the one before.
         """
-        self._hub.after_step = call
+        self._world.after_step = call
 
-    def run_until_idle(self, steps_max: int = 1_000_000) -> int:
+    def run_until_idle(self, steps_max: int = STEPS_MOST) -> int:
         """Run turns until none is ready, without moving the time; returns how many steps.
 
         Raises:
             IrisError: it is not idle after `steps_max` steps.
         """
-        return self._driver.run_until_idle(steps_max)
+        return self._world.run_until_idle(steps_max)
 
     def advance(self, duration_s: float) -> None:
         """Let time pass: run what is ready, then what each timer on the way brings."""
-        end = self.now + seconds("duration_s", duration_s)
-        self.run_until_idle()
-        while True:
-            due = self._hub.next_time()
-            if due is None or due > end:
-                break
-            self._hub.move_to(due)
-            self.run_until_idle()
-        self._hub.move_to(end)
-        self.run_until_idle()
+        self._world.advance(seconds("duration_s", duration_s))
 
     def sleep(self, duration_s: float) -> None:
         """In a handler: wait for virtual time to pass, while others run."""

@@ -139,7 +139,7 @@ MODELLED = {
     "iris.run.carrier:Carrier.nudge": "064643ef",
     "iris.run.carrier:Carrier.post": "1e393933",
     "iris.run.carrier:Carrier.wake": "f50ed373",
-    "iris.run.delivery:Delivery._make_send.send": "dcc1bbe9",
+    "iris.run.delivery:Delivery._make_send.send": "cb7e145f",
     "iris.run.delivery:Delivery.insist": "59f3253e",
     "iris.run.delivery:Delivery.mark": "614dfe94",
     "iris.run.delivery:Delivery.poke": "b138f17c",

@@ -68,5 +68,5 @@ def test_counters_of_one_runtime_are_apart() -> None:
 
 def test_no_fate_is_counted_on_both_sides() -> None:
     assert set(SENDER_SIDE).isdisjoint(OWNER_SIDE)
-    # A late answer is no message: it has no fate.
-    assert set(Fates.__slots__) - {"late_replies"} <= {*SENDER_SIDE, *OWNER_SIDE}
+    # A late answer is no message: it has no fate. What is in doubt has one: it was forwarded.
+    assert set(Fates.__slots__) - {"late_replies", "in_doubt"} <= {*SENDER_SIDE, *OWNER_SIDE}

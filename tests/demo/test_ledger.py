@@ -61,3 +61,28 @@ def test_fates_that_never_happened_are_left_out_of_the_text():
     assert text == (
         "messages accepted 97 = 90 handled + 1 failed + 2 dropped_old + 3 expired + 1 queued"
     )
+
+
+AWAY = ledger.Away(
+    jobs=5, jobs_open=0, sent_again=3, answered=5, answered_again=1, answers=6, proxies_ended=2,
+    processes_ended=1,
+)  # fmt: skip
+MESH_STATS = {**STATS, "undeliverable": 2, "forwarded": 5, "lost": 1, "handled": 84, "restarts": 4}
+
+
+def test_work_elsewhere_adds_up_with_losses_and_answers_that_came_twice():
+    found = ledger.checks(6, tally_of(3, 2, 1), MESH_STATS, AWAY)
+    assert [check.text for check in found if not check.holds] == []
+    assert [check.text for check in found[3:8]] == [
+        "jobs 5 = 5 answered + 0 open",
+        "answers 6 = 5 counted + 1 twice",
+        "jobs sent 8 = 5 at first + 3 again",
+        "jobs sent 8 = 5 forwarded + 1 lost + 2 undeliverable",
+        "restarts 4 = 1 rows failed + 2 proxies ended + 1 processes ended",
+    ]
+
+
+@pytest.mark.parametrize("name", ledger.Away._fields)
+def test_every_count_of_the_second_process_is_part_of_a_sum(name):
+    away = AWAY._replace(**{name: getattr(AWAY, name) + 1})
+    assert not all(check.holds for check in ledger.checks(6, tally_of(3, 2, 1), MESH_STATS, away))

@@ -8,7 +8,15 @@ import iris
 from iris.demo import report
 from iris.demo.figures import SIMPLE, Trend
 from iris.demo.ledger import Check
+from iris.demo.news import NodeBack, NodeGone, NodeKilled, NodeStarted
 from iris.demo.tally import FAILURES_SHOWN_MAX, Failure, Summary, Tally
+from iris.mesh.health import PeerReason, PeerState
+from iris.mesh.peer import NodeInfo
+
+NODES = (
+    NodeInfo("127.0.0.1:1", PeerState.DOWN, PeerReason.REFUSED, None, 0.0, 0),
+    NodeInfo("127.0.0.1:65535", PeerState.UP, None, 0.00123, 0.0, 4),
+)
 
 
 def tally_of_two() -> Tally:
@@ -82,3 +90,36 @@ def test_failures_beyond_those_shown_are_counted():
 def test_accounting_marks_the_sum_that_is_off():
     lines = report.accounting([Check("rows 3 = 3 done", 3, 3), Check("rows 5 = 3 done", 5, 3)])
     assert lines[2:] == ["  ok   rows 3 = 3 done", "  OFF  rows 5 = 3 done, off by -2"]
+
+
+def test_each_process_is_told_with_its_number_and_address():
+    assert report.node_started(NodeStarted(12, "127.0.0.1:1", 1)) == (
+        "process 12, the node 127.0.0.1:1, has the 4 workers, and will be killed in mid-stream"
+    )
+    assert report.node_started(NodeStarted(13, "127.0.0.1:2", 2)) == (
+        "process 13, the node 127.0.0.1:2, has the 4 workers now"
+    )
+
+
+def test_absence_is_told_from_the_kill_to_the_return():
+    assert report.node_killed(NodeKilled(5.0, 12, 1336, 25)) == (
+        "process 12 is killed after 1,336 rows (SIGKILL), with 25 jobs unanswered"
+    )
+    assert report.node_gone(NodeGone(5.0, NODES)) == (
+        "proxies of the workers end as NodeDown; rt.nodes() says: 127.0.0.1:1 down (refused),"
+        " 127.0.0.1:65535 up"
+    )
+    assert report.node_back(NodeBack(0.567, 1171)) == (
+        "all workers are back, the node was away for 0.57 s; 1,171 jobs without an answer are"
+        " sent again"
+    )
+
+
+def test_nodes_are_a_table_when_there_are_any():
+    assert report.nodes(()) == []
+    assert report.nodes(NODES) == [
+        "",
+        "node             state   reason  round trip ms  proxies",
+        "127.0.0.1:1       down  refused              -        0",
+        "127.0.0.1:65535     up        -           1.23        4",
+    ]

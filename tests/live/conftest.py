@@ -7,11 +7,14 @@ import subprocess
 import sys
 import textwrap
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Optional
 
 import pytest
+
+from iris.run import process
 
 SCRIPT_S = 90.0
 """A script that takes longer hangs; the watchdog of the test itself waits for 120 s."""
@@ -54,6 +57,28 @@ class Script:
         assert "Traceback" not in self.err, self.err
         if out is not None:
             assert self.out.strip() == out
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Iterator[None]:
+    """Say of a test that has failed what its runtimes and threads were doing at that moment."""
+    report = (yield).get_result()  # type: ignore[func-returns-value]
+    if report.when == "call" and report.failed and item.get_closest_marker("live"):
+        report.sections.append(("Living runtimes", "\n".join(_runtimes())))
+
+
+def _runtimes() -> Iterator[str]:
+    for system in list(process._living.values()):
+        try:
+            yield str(system.snapshot.stats())  # type: ignore[attr-defined]
+            for cell in list(system.table.cells())[:50]:  # type: ignore[attr-defined]
+                flags = f"ready={cell.ready} special={cell.special} running={cell.running}"
+                yield f"{cell.pid} {cell.spec.kind} {cell.state.name} queued={cell.size()} {flags}"
+        except Exception as error:  # It is being shut down.
+            yield repr(error)
+    for thread, frame in sys._current_frames().items():
+        stack = traceback.extract_stack(frame)[-4:]
+        yield f"{thread}: " + " < ".join(f"{one.name}:{one.lineno}" for one in reversed(stack))
 
 
 @pytest.fixture

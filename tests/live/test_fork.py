@@ -120,6 +120,7 @@ CALLS = {
     "watch_node": lambda: rt.watch_node("127.0.0.1:1", observed),
     "is_node_up": lambda: rt.is_node_up("127.0.0.1:1"),
     "nodes": lambda: rt.nodes(),
+    "register_type": lambda: rt.register_type(1, int),
 }
 
 def awaited(coroutine):

@@ -88,7 +88,9 @@ def joined(
     told: Told = []
     discovery = spec.open(names)
     discovery.watch(lambda added, removed: told.append((added, removed)))
-    discovery.join(address)
+    if address is not None:
+        discovery.announce(address)
+    discovery.join()
     return discovery, told
 
 
@@ -116,6 +118,15 @@ def test_a_node_is_not_its_own_peer(own: str) -> None:
     discovery, told = joined(StaticPeers(["a:1", "b:2"]), Names(), own)
     assert discovery.peers() == ["b:2"]
     assert told == [(["b:2"], [])]
+
+
+def test_a_node_that_listens_later_leaves_the_list() -> None:
+    discovery, told = joined(StaticPeers(["a:1", "b:2"]), Names())
+    discovery.announce("A:1")
+    assert discovery.peers() == ["b:2"]
+    assert told == [(["a:1", "b:2"], []), ([], ["a:1"])]
+    discovery.announce("b:2")
+    assert discovery.peers() == []
 
 
 def test_another_node_on_the_same_host_is_a_peer() -> None:
@@ -267,8 +278,8 @@ def test_a_watcher_may_leave_and_may_raise() -> None:
     leaves, raises = DnsPeers("leaves", 1).open(names), DnsPeers("raises", 1).open(names)
     leaves.watch(lambda added, removed: leaves.leave())
     raises.watch(lambda added, removed: 1 / 0)
-    leaves.join(None)
-    raises.join(None)
+    leaves.join()
+    raises.join()
     names.answer(["a"])
     with pytest.raises(ZeroDivisionError):
         names.answer(["a"])

@@ -65,7 +65,7 @@ class Storm:
             self.rt.stop_after_drain(self.random.choice(self.proxies), 5.0)
 
     def ask(self) -> None:
-        self.rt.resolve_remote_py(self.world.address, "name")
+        self.world.ask("name")
 
     def connect(self) -> None:
         for attempt in self.world.driver.open_attempts:

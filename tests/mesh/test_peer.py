@@ -53,7 +53,7 @@ class Asked:
     """A question for a name, asked without waiting."""
 
     def __init__(self, world: World, name: str = "name") -> None:
-        self._outcome = world.rt.resolve_remote_py(world.address, name)
+        self._outcome = world.ask(name)
         world.settle()
 
     @property

@@ -95,7 +95,7 @@ def test_a_full_mailbox_refuses_and_nobody_waits(world: World) -> None:
 @pytest.mark.parametrize(
     ("data", "wrong"),
     [
-        (b"\x02", "version"),
+        (b"\x03", "version"),
         (b"\x01\x09", "type"),
         (b"\x01" + bytes(9) + b"\xff\xff\xff\xff", "payload_bytes"),
         (b"\x01\x01\xff\xff\xff\xff", "name_bytes"),

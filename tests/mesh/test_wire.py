@@ -188,6 +188,7 @@ def test_the_limits_are_those_of_the_protocol() -> None:
     limits = WireLimits()
     assert (limits.payload_bytes, limits.name_bytes) == (1024 * 1024, 1024)
     assert (limits.progress_s, limits.frame_s, limits.silent_s) == (5.0, 60.0, 60.0)
+    assert limits.handshake_s == 5.0
 
 
 @pytest.mark.parametrize("name", ["payload_bytes", "name_bytes"])
@@ -202,7 +203,7 @@ def test_a_length_is_a_whole_number_that_a_frame_can_say(name: str) -> None:
             WireLimits(**{name: wrong})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", ["progress_s", "frame_s", "silent_s"])
+@pytest.mark.parametrize("name", ["progress_s", "frame_s", "silent_s", "handshake_s"])
 def test_a_time_is_a_number_of_seconds_that_timers_bear(name: str) -> None:
     for good in (0.001, 1, 1e6):
         assert getattr(WireLimits(**{name: good}), name) == good

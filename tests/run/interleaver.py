@@ -28,8 +28,7 @@ import greenlet
 SHARED = {
     "_armed_in", "_asked", "_crew", "_gone", "_wanted", "admission", "answered", "asked", "asks",
     "closed", "control", "count_at", "is_over", "items", "latest", "marks", "over", "pid", "policy",
-    "ready",
-    "shut", "sleeping", "special", "stage", "state", "target", "ties", "tickets",
+    "ready", "shut", "sleeping", "special", "stage", "state", "target", "ties", "tickets",
 }
 """Attributes before whose every load and store a thread may be preempted."""
 
@@ -47,7 +46,7 @@ CONTAINERS = {
 
 INSTRUMENTED = {
     "core.cell", "core.idle", "core.load", "core.mailbox", "core.table", "core.waits",
-    "mesh.outbox", "mesh.proxy",
+    "mesh.backlog", "mesh.outbox", "mesh.proxy",
     "run.asking", "run.backpressure", "run.bed", "run.blocking", "run.carrier", "run.crew",
     "run.delivery", "run.families", "run.lazy", "run.lifecycle", "run.pull", "run.pullbox",
     "run.push", "run.registry", "run.requests", "run.restarting", "run.settling", "run.swapping",

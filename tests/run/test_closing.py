@@ -294,6 +294,7 @@ EVERY_OTHER_CALL: dict[str, Callable[[SimRuntime, int], Any]] = {
     "watch_node": lambda rt, pid: rt.watch_node("127.0.0.1:1", pid),
     "is_node_up": lambda rt, pid: rt.is_node_up("127.0.0.1:1"),
     "nodes": lambda rt, pid: rt.nodes(),
+    "register_type": lambda rt, pid: rt.register_type(1, int),
 }
 
 

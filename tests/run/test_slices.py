@@ -8,7 +8,8 @@ from typing import Any
 
 from iris.assembly import System, assemble
 from iris.config import Config, ReleaseGilLimits
-from iris.run.simhub import ManualClock, SimHub
+from iris.run.simhub import SimHub
+from iris.run.simworld import World
 from iris.testing.sim import _greenlets
 
 SLICE_S = 0.002
@@ -19,13 +20,13 @@ class Carried:
     """A carrier with a plain queue whose handlers take time of a manual clock."""
 
     def __init__(self) -> None:
-        self.clock = ManualClock()
-        self.hub = SimHub(self.clock)
+        self.world = World()
+        self.clock = self.world.clock
         self.system: System = assemble(
             Config(), ReleaseGilLimits(1, 1, False), deque(), self.clock, SLICE_S, random.Random(0),
             _greenlets,
         )  # fmt: skip
-        self.system.carrier.attach(self.hub)
+        self.system.carrier.attach(SimHub(self.world))
         self.spawn = self.system.spawning.push
         self.send = self.system.delivery.send
 
@@ -50,7 +51,7 @@ class Carried:
     def run(self, duration_s: float) -> None:
         end = self.clock.now + duration_s
         while self.clock.now < end:
-            assert self.hub.step()
+            assert self.world.step()
 
 
 def test_a_timer_does_not_wait_behind_a_long_queue() -> None:

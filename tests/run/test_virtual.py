@@ -185,7 +185,7 @@ def test_stop_before_the_first_message_frees_the_pid_and_leaves_nothing() -> Non
     assert rt.whereis("lazy") is None
     assert rt.cancel_timer(timer) is False
     assert ends == [(pid, "Killed")]
-    assert rt._hub.next_time() is None
+    assert rt._hub.world.next_time() is None
     assert books(rt) == {"sent": 1, "undeliverable": 1, "spawned": 1, "ended": 1}
     assert got == []
     assert rt.stop(pid) is False
@@ -462,10 +462,10 @@ def test_messages_change_no_heap_and_ended_actors_leave_the_book() -> None:
     rt = SimRuntime()
     keeper = rt.spawn_virtual(bool, idle_timeout_ms=SECOND)
     rt.send(keeper, b"")
-    before = len(rt._hub._calls)
+    before = len(rt._hub.world._calls)
     for _ in range(500):
         rt.send(keeper, b"")
-    assert len(rt._hub._calls) == before
+    assert len(rt._hub.world._calls) == before
     book = rt._system.spawning._lazy._book
     for _ in range(2000):
         pid = rt.spawn_virtual(bool, idle_timeout_ms=1e9)

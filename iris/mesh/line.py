@@ -1,0 +1,536 @@
+"""The line to one other node of version 2: all that this node sends there and asks it.
+
+One connection, opened on need and made anew as long as the peer is not judged down. What a session
+has written and the peer has not acknowledged is in doubt when the connection breaks, what was not
+written is lost; what still lies in the lanes of the proxies goes on the next connection, so nothing
+is delivered twice and nothing out of order. Each actor that a proxy stands for is monitored, so
+that the proxy ends with it and with its reason.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Callable, Optional, Protocol, Union
+
+from iris.core.cell import ActorCell
+from iris.core.messages import Ending, ExitReason, Hop, Request
+from iris.core.tally import Fates as Counters
+from iris.errors import (
+    ActorDead,
+    ActorError,
+    ActorRestarting,
+    AskCycle,
+    BadInput,
+    IrisError,
+    LimitReached,
+    NodeUnreachable,
+)
+from iris.mesh import events as e
+from iris.mesh.backlog import Backlog
+from iris.mesh.channel import Channel
+from iris.mesh.departures import Fates
+from iris.mesh.limits import SessionLimits
+from iris.mesh.payload import Codec, Undecodable
+from iris.mesh.proxy import Packed, Proxy
+from iris.mesh.questions import Question
+from iris.mesh.secure import ClientHandshake, Secured
+from iris.mesh.session import SessionV2
+from iris.mesh.streams import Driver, Receiver, Stream
+from iris.mesh.wire import Address
+from iris.run.requests import Requests
+
+FILL_MESSAGES = 1024
+FILL_BYTES = 256 * 1024
+"""What is given to a session ahead of the writing: a break loses it, so no more than keeps the
+network busy. Answers and pings pass it anyway."""
+
+BARREN_MOST = 2
+"""Connections in a row that end before they are open; then the peer is unreachable."""
+
+QUESTIONS_MOST = 4096
+"""Questions that wait for a connection."""
+
+NO_END_S = 3600.0
+"""What a question has that was passed on, whose asker did not say how long it waits."""
+
+WORDS: dict[str, type[IrisError]] = {
+    "dead": ActorDead,
+    "full": LimitReached,
+    "cycle": AskCycle,
+    "restarting": ActorRestarting,
+}
+"""The errors of questions, by the word that goes over the wire; any other is an ActorError."""
+
+
+def word_of(error: IrisError) -> str:
+    """The word for an error of a question."""
+    for word, kind in WORDS.items():
+        if isinstance(error, kind):
+            return word
+    return "error"
+
+
+class Owner(Protocol):
+    """What a line needs of its peer."""
+
+    @property
+    def address(self) -> Address: ...
+    def unreachable(self, error: Exception) -> None: ...
+    def heard(self) -> None: ...
+    def left(self) -> None: ...
+    def lags(self, lag_s: float) -> None: ...
+
+
+class SessionDialect:
+    """What version 2 is able to do; see `iris.mesh.proxy.Dialect`."""
+
+    def __init__(self, codec: Codec, payload_bytes: int, driver: Driver) -> None:
+        self.payload_bytes = payload_bytes
+        self._codec = codec
+        self._driver = driver
+
+    def encode(self, data: Any) -> bytes:
+        """Bytes as they are, anything else packed by msgpack."""
+        packed, payload = self._codec.encode(data)
+        return Packed(payload) if packed else payload
+
+    def encode_question(self, pid: int, data: Any) -> bytes:
+        """The same, and not too large."""
+        payload = self.encode(data)
+        if len(payload) > self.payload_bytes:
+            raise BadInput(
+                f"the question for actor {pid} has {len(payload)} bytes, over"
+                f" payload_bytes={self.payload_bytes}; send less at a time"
+            )
+        return payload
+
+    def linked(self, proxy: Proxy, other: ActorCell) -> None:
+        """Tell the other node, now and after each break."""
+        pid = other.pid
+        self._driver.post(lambda: line_of(proxy).link(proxy, pid))
+
+    def unlinked(self, proxy: Proxy, other: ActorCell) -> None:
+        """Tell the other node."""
+        pid = other.pid
+        self._driver.post(lambda: line_of(proxy).unlink(proxy, pid))
+
+    def partner_ended(self, proxy: Proxy, partner: ActorCell, ending: Ending) -> None:
+        """The actor there is told; what it does about that, it does itself."""
+        pid, by, reason = partner.pid, ending.by, str(ending.reason)
+        self._driver.post(lambda: line_of(proxy).exit(proxy, pid, by, reason))
+
+
+def line_of(proxy: Proxy) -> Line:
+    """The line that a proxy of version 2 sends by."""
+    line = proxy.outbox.owner  # type: ignore[attr-defined]
+    assert isinstance(line, Line)
+    return line
+
+
+class Line:
+    """The line to one peer; its outbox and its questions at once. In the hub of the mesh."""
+
+    def __init__(
+        self,
+        owner: Owner,
+        driver: Driver,
+        lock: Any,
+        counters: Counters,
+        requests: Requests,
+        codec: Codec,
+        limits: SessionLimits,
+        io_timeout_s: float,
+        make_opening: Callable[[], ClientHandshake],
+        lag: Callable[[], float],
+        own_incarnation: bytes,
+    ) -> None:
+        self._owner = owner
+        self._driver = driver
+        self._lock = lock
+        self._counters = counters
+        self._requests = requests
+        self._codec = codec
+        self._limits = limits
+        self._io_timeout_s = io_timeout_s
+        self._make_opening = make_opening
+        self._lag = lag
+        self._own_incarnation = own_incarnation
+        self.backlog = Backlog(driver, lock, self.run)
+        self.backlog.owner = self
+        self._incarnation: Optional[bytes] = None
+        # The life of the peer that the proxies are of.
+        self._attempt: Any = None
+        self._channel: Optional[Channel] = None
+        self._left_over: deque[tuple[Proxy, Any]] = deque()
+        # Messages that were taken out of lanes and found no room in the session.
+        self._waiting: deque[Question] = deque()
+        self._pings: dict[int, Question] = {}
+        self._ping_number = 0
+        self._links: dict[tuple[int, int], None] = {}
+        # (pid here, pid there).
+        self._barren = 0
+
+    @property
+    def _session(self) -> Optional[SessionV2]:
+        return None if self._channel is None else self._channel.session
+
+    @property
+    def underway(self) -> int:
+        """Messages that were taken out of lanes and have not gone out. From any thread."""
+        session = self._session
+        queued = 0 if session is None else session.lanes.queued - session.lanes.replies
+        return len(self._left_over) + queued
+
+    # -- what users send -------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Send what can be sent now."""
+        backlog = self.backlog
+        if backlog.is_empty() and not (backlog.fresh or self._left_over or self._waiting):
+            backlog.unblock()
+            return
+        if self._session is None:
+            self._connect()
+            if not backlog.is_empty():
+                backlog.block()
+        elif self._channel is not None:
+            self._channel.flush()
+
+    def fill(self) -> None:
+        """See `iris.mesh.channel.Owner`."""
+        session, backlog = self._session, self.backlog
+        if session is None:
+            return
+        while backlog.fresh:
+            proxy = backlog.fresh.popleft()
+            if not proxy.is_over and not session.monitor(proxy.cell.pid, proxy.remote_pid):
+                backlog.fresh.appendleft(proxy)
+                break
+        self._ask_waiting(session)
+        left_over = self._left_over
+        while left_over:
+            proxy, item = left_over[0]
+            if not self._give(session, proxy, item):
+                backlog.block()
+                return
+            left_over.popleft()
+        while backlog.ready:
+            room = FILL_BYTES - session.queued_bytes
+            if room <= 0 or session.queued >= FILL_MESSAGES:
+                backlog.block()
+                return
+            proxy = backlog.ready.popleft()
+            self._send(session, proxy, backlog.take(proxy, min(room, FILL_BYTES // 4)))
+            if left_over:
+                return
+        backlog.unblock()
+
+    def _send(self, session: SessionV2, proxy: Proxy, items: list[Any]) -> None:
+        """Give messages to the session, runs of one kind together."""
+        start, count = 0, len(items)
+        while start < count:
+            kind = type(items[start])
+            stop = start + 1
+            if kind is not Request:
+                while stop < count and type(items[stop]) is kind:
+                    stop += 1
+                run = items[start:stop]
+                taken = session.send(proxy.remote_pid, 0, run, kind is Packed)
+                if taken < len(run):
+                    self._left_over.extend((proxy, item) for item in items[start + taken :])
+                    return
+            elif not self._give(session, proxy, items[start]):
+                self._left_over.extend((proxy, item) for item in items[start:])
+                return
+            start = stop
+
+    def _give(self, session: SessionV2, proxy: Proxy, item: Any) -> bool:
+        """Give one message or question to the session; False when it has no room."""
+        if type(item) is not Request:
+            return session.send(proxy.remote_pid, 0, [item], type(item) is Packed) == 1
+        now = self._driver.now()
+        timeout_s = item.ends_at - now if item.ends_at else NO_END_S
+        if item.over or timeout_s <= 0:
+            # Its asker waits no longer.
+            self._counters.lost.add()
+            return True
+        message = item.message
+        number = session.ask(
+            proxy.remote_pid, item.asker, message, type(message) is Packed, timeout_s, item, now,
+            self._hops(item.chain),
+        )  # fmt: skip
+        if not number:
+            self._counters.lost.add()
+            self._fail(item, LimitReached(f"too much waits for node {self._owner.address}"))
+        return True
+
+    def _hops(self, chain: tuple[Hop, ...]) -> list[tuple[bytes, int]]:
+        own = self._own_incarnation
+        # The latest, if there are too many to be told.
+        return [(own if life is None else life, pid) for life, pid in chain[-32:]]
+
+    def wrote(self, messages: int) -> None:
+        """See `iris.mesh.channel.Owner`."""
+        if messages:
+            self._counters.forwarded.add_many(messages)
+
+    # -- links -----------------------------------------------------------------------------
+
+    def link(self, proxy: Proxy, pid: int) -> None:
+        """An actor here was linked to the one of a proxy."""
+        self._links[pid, proxy.remote_pid] = None
+        if self._session is not None:
+            self._session.link(pid, proxy.remote_pid)
+            self._flush()
+
+    def unlink(self, proxy: Proxy, pid: int) -> None:
+        """It is not any more."""
+        if self._links.pop((pid, proxy.remote_pid), self) is None and self._session is not None:
+            self._session.unlink(pid, proxy.remote_pid)
+            self._flush()
+
+    def exit(self, proxy: Proxy, pid: int, by: int, reason: str) -> None:
+        """An actor here has ended that was linked to the one of a proxy."""
+        self._links.pop((pid, proxy.remote_pid), None)
+        if self._session is not None:
+            self._session.exit(pid, proxy.remote_pid, by, reason)
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._channel is not None:
+            self._channel.flush()
+
+    # -- questions -------------------------------------------------------------------------
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is asked now."""
+        session = self._session
+        return not (self._waiting or self._pings or (session and session.outstanding()))
+
+    def ask(self, question: Question) -> None:
+        """Ask it; its `settle` is called once, not within this call."""
+        if len(self._waiting) >= QUESTIONS_MOST:
+            error = TimeoutError(f"{self._owner.address} is asked too much at a time")
+            self._driver.post(lambda: question.settle(error))
+            return
+        self._waiting.append(question)
+        self._driver.post(self.run)
+
+    def _ask_waiting(self, session: SessionV2) -> None:
+        now = self._driver.now()
+        session.lag_s = self._lag()
+        while self._waiting:
+            question = self._waiting[0]
+            if question.name is None:
+                number = self._ping_number = self._ping_number + 1
+                asked = session.ping(number)
+                if asked:
+                    self._pings[number] = question
+                    self._watch(number, question, now)
+            else:
+                timeout_s = max(0.001, (question.ends_at or now + NO_END_S) - now)
+                asked = session.resolve(question.name, timeout_s, question, now) > 0
+            if not asked:
+                return
+            self._waiting.popleft()
+
+    def _watch(self, number: int, question: Question, now: float) -> None:
+        """A ping that somebody waits for fails when its time is over."""
+        if question.ends_at is None:
+            return
+
+        def late() -> None:
+            if self._pings.pop(number, None) is question:
+                question.settle(self._late())
+
+        self._driver.later(max(0.0, question.ends_at - now), late)
+
+    def _late(self) -> TimeoutError:
+        return TimeoutError(
+            f"{self._owner.address} did not answer in {self._io_timeout_s:g} s"
+        )
+
+    # -- the connection --------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        if self._attempt is None and self._channel is None:
+            host, port = self._owner.address
+            self._attempt = self._driver.connect(host, port, self._io_timeout_s, self._connected)
+
+    def _connected(self, outcome: Union[Stream, Exception]) -> Optional[Receiver]:
+        self._attempt = None
+        if isinstance(outcome, Exception):
+            self._owner.unreachable(outcome)
+            return None
+        channel = Channel(self._driver, outcome, self._make_opening(), self._limits, self)
+        self._channel = channel
+        channel.begin()
+        return channel
+
+    def opened(self, secured: Secured) -> None:
+        """See `iris.mesh.channel.Owner`."""
+        self._barren = 0
+        life, self._incarnation = self._incarnation, secured.peer.incarnation
+        if life not in (None, self._incarnation):
+            self._end_earlier_life()
+        self._owner.heard()
+        session = self._session
+        assert session is not None
+        with self._lock:
+            self.backlog.fresh.clear()
+            self.backlog.fresh.extend(self.backlog.proxies.values())
+        for here, there in list(self._links):
+            session.link(here, there)
+
+    def _end_earlier_life(self) -> None:
+        """The peer has been started anew: nobody there has the pids that were known."""
+        address = self._owner.address
+        metadata = {"address": str(address), "message": "the node was started anew"}
+        self._links.clear()
+        self._drop_left_over()
+        for proxy in list(self.backlog.proxies.values()):
+            proxy.end(ExitReason.NODE_DOWN, metadata)
+
+    def _drop_left_over(self) -> None:
+        left_over, self._left_over = self._left_over, deque()
+        for proxy, item in left_over:
+            proxy.lose([item])
+            if type(item) is Request:
+                self._fail(item, self._unreachable("its connection was lost"))
+
+    def ended(self, error: Exception, fates: Fates) -> None:
+        """See `iris.mesh.channel.Owner`."""
+        channel, self._channel = self._channel, None
+        was_open = channel is not None and channel.session is not None
+        questions = self._count_end(channel, fates, str(error))
+        again = [one for one in questions if one.tries < 1]
+        for question in again:
+            question.tries += 1
+        self._waiting.extendleft(reversed(again))
+        if not was_open:
+            self._barren += 1
+            if self._barren > BARREN_MOST or not isinstance(error, OSError):
+                # Refused, or it takes connections and does not open them.
+                self._owner.unreachable(_as_refusal(error))
+                return
+        if len(again) < len(questions):
+            self._owner.unreachable(error)
+            return
+        self._driver.post(self.run)
+
+    def _count_end(self, channel: Optional[Channel], fates: Fates, why: str) -> list[Question]:
+        """The session is over: count, fail what was asked by actors; gives what the node asked."""
+        self._counters.in_doubt.add_many(fates.in_doubt)
+        self._counters.lost.add_many(fates.lost)
+        session = None if channel is None else channel.session
+        asked: list[Any] = [] if session is None else session.outstanding()
+        questions = [*self._pings.values()]
+        self._pings.clear()
+        for token in asked:
+            if isinstance(token, Question):
+                questions.append(token)
+            else:
+                self._fail(token, self._unreachable(f"the connection was lost ({why})"))
+        return questions
+
+    def drop(self) -> list[Question]:
+        """The peer is down: close, lose what has not gone out; gives what was asked."""
+        attempt, self._attempt = self._attempt, None
+        if attempt is not None:
+            attempt.close()
+        channel, self._channel = self._channel, None
+        questions: list[Question] = []
+        if channel is not None:
+            questions = self._count_end(channel, channel.close(), "it is down")
+        self._drop_left_over()
+        self._barren = 0
+        self._links.clear()
+        questions += self._waiting
+        self._waiting.clear()
+        self.backlog.unblock()
+        return questions
+
+    def close(self) -> None:
+        """This node stops: say goodbye, and drop."""
+        if self._channel is not None:
+            self._channel.leave()
+        for question in self.drop():
+            question.settle(ConnectionAbortedError("this node has stopped"))
+
+    # -- what the peer says ----------------------------------------------------------------
+
+    def told(self, event: e.Event) -> None:
+        """See `iris.mesh.channel.Owner`."""
+        self._owner.heard()
+        act = _ACTS.get(type(event))
+        if act is not None:
+            act(self, event)
+        elif isinstance(event, (e.Messages, e.Named, e.Asked, e.Resolve, e.Monitor, e.Link)):
+            # Who wants something of this node has to connect to it.
+            assert self._channel is not None
+            fates = self._channel.close()
+            wrong = ConnectionResetError(0, f"{self._owner.address} has sent what nobody asked for")
+            self.ended(wrong, fates)
+
+    def _replied(self, event: e.Replied) -> None:
+        request: Request = event.token
+        try:
+            value = self._codec.decode(event.packed, event.payload)
+        except Undecodable as error:
+            self._fail(request, ActorError(f"the answer cannot be read: {error}"))
+            return
+        with self._lock:
+            self._requests.release(request)
+            request.answered = True
+        if not request.settle((True, value)):
+            self._counters.late_replies.add()
+
+    def _failed(self, event: e.Failed) -> None:
+        kind = WORDS.get(event.word, ActorError)
+        self._fail(event.token, kind(f"at node {self._owner.address}: {event.text}"))
+
+    def _expired(self, event: e.Expired) -> None:
+        if isinstance(event.token, Question):
+            event.token.settle(self._late())
+
+    def _resolved(self, event: e.Resolved) -> None:
+        event.token.settle(event.pid)
+
+    def _ponged(self, event: e.Ponged) -> None:
+        question = self._pings.pop(event.number, None)
+        self._owner.lags(event.lag_s)
+        if question is not None:
+            question.settle(1)
+
+    def _down(self, event: e.Down) -> None:
+        """An actor that a proxy stands for has ended."""
+        proxy = self.backlog.proxies.get(event.pid)
+        if proxy is not None:
+            metadata = {"address": str(self._owner.address), "message": event.text}
+            proxy.end(ExitReason(event.reason), metadata, event.by)
+
+    def _goodbye(self, _: e.Goodbye) -> None:
+        self._owner.left()
+
+    def _fail(self, request: Request, error: IrisError) -> None:
+        self._requests.fail(request, error)
+
+    def _unreachable(self, why: str) -> NodeUnreachable:
+        return NodeUnreachable(f"node {self._owner.address} did not answer: {why}")
+
+
+_ACTS: dict[type[Any], Callable[[Line, Any], None]] = {
+    e.Replied: Line._replied,
+    e.Failed: Line._failed,
+    e.Expired: Line._expired,
+    e.Resolved: Line._resolved,
+    e.Ponged: Line._ponged,
+    e.Down: Line._down,
+    e.Goodbye: Line._goodbye,
+}
+
+
+def _as_refusal(error: Exception) -> Exception:
+    """An opening that failed, as what the judge of peers understands: nobody there wants us."""
+    return error if isinstance(error, OSError) else ConnectionRefusedError(0, str(error))
