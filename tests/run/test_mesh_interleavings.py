@@ -233,7 +233,7 @@ def test_no_order_of_steps_breaks_a_rule(
         ),
         (
             "mesh.outbox",
-            "        self._driver.post(self._run)\n        return self",
+            "        self._driver.post(self.run)\n        return self",
             "        return self",
             two_senders,
         ),
