@@ -226,7 +226,7 @@ class World:
         self.driver = FakeDriver()
 
         # A simulation has a network of its own, in which less can be told apart than here.
-        with mock.patch.object(sim, "driver_maker", lambda *_: lambda _: self.driver):
+        with mock.patch.object(sim, "driver_maker", return_value=lambda _: self.driver):
             self.rt = sim.SimRuntime(**options)
 
     def settle(self) -> None:
