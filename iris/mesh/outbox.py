@@ -204,6 +204,15 @@ class Outbox:
         stream, self._stream = self._stream, None
         if stream is None:
             return
+        self._sent_in_part(stream)
+        self._barren += 1
+        if self._barren > BARREN_MOST and (self._frames or self.backlog.ready):
+            self._owner.unreachable(error or closed_by(self._owner.address))
+        else:
+            self.run()
+
+    def _sent_in_part(self, stream: Stream) -> None:
+        """This stream is over, perhaps in the middle of a chunk."""
         whole = 0
         if stream.unsent:
             # Else what is in the chunk was never written.
@@ -211,14 +220,11 @@ class Outbox:
             ends = accumulate(map(len, self._frames), initial=len(self._head))
             whole = sum(end <= cut for end in ends) - 1
         self._sent(max(whole, 0))
-        self._barren += 1
-        if self._barren > BARREN_MOST and (self._frames or self.backlog.ready):
-            self._owner.unreachable(error or closed_by(self._owner.address))
-        else:
-            self.run()
 
     def drop(self) -> None:
         """The peer is down: close, and lose what has not gone out."""
+        if self._stream is not None:
+            self._sent_in_part(self._stream)
         stream, self._stream = self._stream, None
         attempt, self._attempt = self._attempt, None
         for one in (stream, attempt):

@@ -10,7 +10,7 @@ from collections import deque
 from typing import Any, Callable, Optional, Union
 from unittest import mock
 
-from iris.assembly import assemble
+from iris.interop.awaiting import Outcome
 from iris.mesh.streams import Accepted, Connected, Receiver, Resolved
 from iris.testing import sim
 
@@ -225,11 +225,8 @@ class World:
     def __init__(self, **options: Any) -> None:
         self.driver = FakeDriver()
 
-        def with_driver(*parts: Any) -> Any:
-            return assemble(*parts, make_driver=lambda _: self.driver)
-
-        # The simulation has no argument for it, because its own network is to come.
-        with mock.patch.object(sim, "assemble", with_driver):
+        # A simulation has a network of its own, in which less can be told apart than here.
+        with mock.patch.object(sim, "driver_maker", return_value=lambda _: self.driver):
             self.rt = sim.SimRuntime(**options)
 
     def settle(self) -> None:
@@ -245,6 +242,12 @@ class World:
     def proxy(self, pid: int = 5) -> int:
         """A proxy of an actor of the other node."""
         return self.rt.monitor_remote(self.address, pid)
+
+    def ask(self, name: str) -> Outcome:
+        """Ask for a name without waiting, as `resolve_remote_py` of other runtimes does."""
+        outcome = Outcome()
+        self.rt._system.mesh.begin_resolve(self.address, name, outcome.settle)
+        return outcome
 
     def connect(self, room: Optional[int] = None) -> FakeStream:
         """Make the connection that is wanted; the system takes `room` bytes, None for any."""

@@ -104,6 +104,23 @@ def test_what_was_not_sent_when_the_node_is_down_is_lost(world: World) -> None:
     assert not world.rt.send(proxy, b"nobody")
 
 
+def test_what_has_gone_out_whole_is_not_lost_when_the_node_is_down(world: World) -> None:
+    proxy = world.proxy()
+    world.settle()
+    questions = world.driver.attempt.succeed()
+    for number in range(10):
+        world.rt.send(proxy, bytes([number]))
+    world.settle()
+    stream = world.connect(1 + 3 * len(frame(5, b"x")) + 4)
+    questions.end()
+    world.settle()
+    world.driver.attempt.fail(REFUSED)
+    world.settle()
+    assert stream.closed
+    stats = world.check_fates()
+    assert (stats["forwarded"], stats["lost"]) == (3, 7)
+
+
 def test_nobody_is_connected_to_for_proxies_that_have_ended(world: World) -> None:
     proxy = world.proxy()
     pinged_aside(world)

@@ -53,7 +53,7 @@ class Asked:
     """A question for a name, asked without waiting."""
 
     def __init__(self, world: World, name: str = "name") -> None:
-        self._outcome = world.rt.resolve_remote_py(world.address, name)
+        self._outcome = world.ask(name)
         world.settle()
 
     @property
@@ -207,7 +207,7 @@ def test_a_node_that_returns_after_a_resolve_is_up(world: World) -> None:
     asked = Asked(world)
     world.driver.attempt.fail(REFUSED)
     assert not asked.is_open
-    with pytest.raises(iris.NodeUnreachable, match="node:7.*refused"):
+    with pytest.raises(iris.NodeUnreachable, match=r"node:7.*refused"):
         asked.value()
     assert world.state == "down"
     again = Asked(world)

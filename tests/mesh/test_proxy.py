@@ -78,7 +78,7 @@ def test_bytes_of_another_class_go_out_as_bytes(world: World) -> None:
 
 @pytest.mark.parametrize("message", ["text", 1, None, ["a"], (b"a",), array.array("b", [1])])
 def test_anything_but_bytes_is_an_error_at_the_send(world: World, message: Any) -> None:
-    proxy, stream = connected(world)
+    proxy, _ = connected(world)
     world.rt.register("name", proxy)
     before = world.rt.stats()
     for send in (
@@ -295,7 +295,8 @@ def test_no_code_of_users_runs_in_the_hub_of_the_mesh(world: World) -> None:
         world.settle()
     finally:
         log.removeHandler(handler)
-    assert len([line for line, _ in handler.lines if "refused" in line or "first byte" in line]) == 2
+    lines = [line for line, _ in handler.lines]
+    assert sum("refused" in line or "first byte" in line for line in lines) == 2
     assert not any(mesh for _, mesh in handler.lines)
     assert (ends, letters) == ([False], [False])
 

@@ -27,8 +27,8 @@ import greenlet
 # fmt: off
 SHARED = {
     "_armed_in", "_asked", "_crew", "_gone", "_wanted", "admission", "answered", "asked", "asks",
-    "closed", "control", "count_at", "items", "latest", "marks", "over", "pid", "policy", "ready",
-    "shut", "sleeping", "special", "stage", "state", "target", "ties", "tickets",
+    "closed", "control", "count_at", "is_over", "items", "latest", "marks", "over", "pid", "policy",
+    "ready", "shut", "sleeping", "special", "stage", "state", "target", "ties", "tickets",
 }
 """Attributes before whose every load and store a thread may be preempted."""
 
@@ -46,6 +46,7 @@ CONTAINERS = {
 
 INSTRUMENTED = {
     "core.cell", "core.idle", "core.load", "core.mailbox", "core.table", "core.waits",
+    "mesh.backlog", "mesh.outbox", "mesh.proxy",
     "run.asking", "run.backpressure", "run.bed", "run.blocking", "run.carrier", "run.crew",
     "run.delivery", "run.families", "run.lazy", "run.lifecycle", "run.pull", "run.pullbox",
     "run.push", "run.registry", "run.requests", "run.restarting", "run.settling", "run.swapping",
@@ -599,7 +600,7 @@ class World:
     def settle(self) -> None:
         """The run is over: it has to be a good end."""
         assert not self.faults, self.faults
-        idle = ("worker", "watchdog")
+        idle = ("worker", "watchdog", "mesh")
         waiting = [one.name for one in self._run.threads if not one.over and one.name not in idle]
         assert waiting == ["hub"], f"deadlock: {waiting} wait for ever"
         assert len(self.ended) == len(set(self.ended)), f"ended twice: {self.ended}"
@@ -618,7 +619,10 @@ class World:
             # Between the append and its count: who knows?
             return
         stats = self.system.snapshot.stats()
-        fates = ("handled", "failed", "dropped_old", "expired", "quarantined", "queued", "running")
+        fates = (
+            "handled", "failed", "dropped_old", "expired", "quarantined", "forwarded", "lost",
+            "queued", "running",
+        )  # fmt: skip
         assert stats["accepted"] == sum(stats[fate] for fate in fates), stats
 
     def _run_hub(self) -> None:
