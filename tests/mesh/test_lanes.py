@@ -7,7 +7,13 @@ from random import Random
 import pytest
 
 from iris.mesh import frames as f
-from iris.mesh.lanes import CONTROL_BYTES_MOST, FRAGMENT_BYTES_LEAST, QUICK_BYTES, Lanes
+from iris.mesh.lanes import (
+    CONTROL_BYTES_MOST,
+    CONTROL_FRAMES_MOST,
+    FRAGMENT_BYTES_LEAST,
+    QUICK_BYTES,
+    Lanes,
+)
 from iris.mesh.requests import REQUESTS_MOST
 
 PAIR = (1, 2)
@@ -120,6 +126,18 @@ def test_a_small_frame_is_never_cut() -> None:
     for room in range(0, FRAGMENT_BYTES_LEAST, 50):
         assert lanes.take(room, parts) == (0, 0)
     assert lanes.take(FRAGMENT_BYTES_LEAST, parts) == (FRAGMENT_BYTES_LEAST, 1)
+
+
+def test_so_many_control_frames_or_bytes_of_them_are_too_many() -> None:
+    for size, count in ((CONTROL_BYTES_MOST, 1), (0, CONTROL_FRAMES_MOST)):
+        lanes = Lanes(9, 9)
+        for _ in range(count):
+            lanes.add_control(bytes(size))
+        assert not lanes.crowded
+        lanes.add_control(b"x")
+        assert lanes.crowded
+        lanes.take_control(1 << 30, [])
+        assert lanes.crowded
 
 
 def test_the_answers_to_all_that_a_peer_may_ask_have_room() -> None:

@@ -523,6 +523,12 @@ def test_ends_of_actors_that_a_peer_does_not_read_lose_their_texts_and_then_brea
     assert theirs.deadline is None
 
 
+def announced(size: int) -> bytes:
+    """The first fragment of a message whose frame has so many bytes."""
+    whole = size.to_bytes(4, "big") + f.HEADER.pack(f.MESSAGE, size - 5)
+    return f.HEADER.pack(f.FIRST, len(whole)) + whole
+
+
 @pytest.mark.parametrize(
     ("frames", "kind"),
     [
@@ -536,8 +542,8 @@ def test_ends_of_actors_that_a_peer_does_not_read_lose_their_texts_and_then_brea
         ([f.pack_first(f.GOODBYE_FRAME + b"abc", 5)], "fragment"),
         ([f.pack_first(f.pack_first(bytes(90), 80), 50)], "fragment"),
         ([f.pack_first(f.pack_failed(1, "dead", "text"), 10)], "fragment"),
-        ([f.HEADER.pack(f.FIRST, 9) + (2**26 + 2049).to_bytes(4, "big") + bytes(5)], "fragment"),
-        ([f.HEADER.pack(f.FIRST, 9) + (2**32 - 1).to_bytes(4, "big") + bytes(5)], "fragment"),
+        ([announced(2**26 + 2049)], "fragment"),
+        ([announced(2**32 - 1)], "fragment"),
         ([f.pack_first(bytes(5) + b"abc", 5)], "fragment"),
         (
             [f.pack_first(f.pack_reply(1, False, bytes(9)), 20), f.pack_more(bytes(9), 0, 3)],
@@ -564,8 +570,7 @@ def test_what_the_opener_finds_wrong_comes_last() -> None:
 
 def test_a_fragment_announces_much_and_holds_only_what_has_come() -> None:
     theirs = session()
-    header = f.HEADER.pack(f.FIRST, 9) + (2**26).to_bytes(4, "big")
-    theirs.receive_data(record(header + f.HEADER.pack(f.MESSAGE, 2**26 - 5)), 0.0)
+    assert theirs.receive_data(record(announced(2**26 + 2048)), 0.0) == []
     assert theirs.held == 5
 
 
