@@ -15,7 +15,6 @@ from iris.mesh.departures import Fates
 from iris.mesh.events import Event
 from iris.mesh.limits import SessionLimits
 from iris.mesh.protocol import Broken
-from iris.mesh.records import Opener
 from iris.mesh.secure import ClientHandshake, Secured, ServerHandshake
 from iris.mesh.session import SessionV2
 from iris.mesh.streams import Driver, Stream
@@ -64,7 +63,6 @@ class Channel:
         self._owner = owner
         self.session: Optional[SessionV2] = None
         # None until the opening is done.
-        self._opener: Optional[Opener] = None
         self.is_over = False
         self._timer: Any = None
         self._timer_at = 0.0
@@ -72,8 +70,7 @@ class Channel:
     @property
     def held(self) -> int:
         """Bytes that are held of a record or a frame which is not whole."""
-        opener, session = self._opener, self.session
-        return 0 if opener is None or session is None else opener.held + session.held
+        return 0 if self.session is None else self.session.held
 
     def begin(self) -> None:
         """Say what this side says first."""
@@ -110,7 +107,6 @@ class Channel:
             return None, b""
         now = self._driver.now()
         self.session = SessionV2(outcome.sealer, outcome.opener, self._limits, now)
-        self._opener = outcome.opener
         self._owner.opened(outcome)
         return (None if self.is_over else self.session), outcome.rest
 
@@ -170,10 +166,7 @@ class Channel:
 
     def _deadline(self) -> Optional[float]:
         """When something is to be looked at."""
-        if self.session is None or self._opener is None:
-            return self._opening.deadline
-        times = (self.session.deadline, self._opener.deadline)
-        return min((at for at in times if at is not None), default=None)
+        return self._opening.deadline if self.session is None else self.session.deadline
 
     def _plan(self) -> None:
         if self.is_over:
@@ -192,7 +185,7 @@ class Channel:
         self._timer.close()
         self._timer = None
         session, now = self.session, self._driver.now()
-        if session is None or self._opener is None:
+        if session is None:
             error = self._opening.check(now)
             if error is not None:
                 self._end(error)
@@ -205,9 +198,5 @@ class Channel:
                     self._owner.told(event)
                 if self.is_over:
                     return
-            error = self._opener.check(now)
-            if error is not None:
-                self._end(error)
-                return
             self.flush()
         self._plan()

@@ -154,8 +154,8 @@ class Node:
         if not (insecure or self._keyring or _is_loopback(address.host)):
             raise BadInput(
                 f"listening on {addr!r} would let anybody in who can reach this machine; give all"
-                " nodes a key with Runtime(cluster_key=FILE), made by `iris keygen FILE`, or say"
-                " that the network is trusted with listen(addr, insecure=True)"
+                " nodes a key with Runtime(cluster_key=FILE), made by `iris keygen FILE`, or listen"
+                " on 127.0.0.1, or say that the network is trusted with insecure=True"
             )
         driver = self._network()
         try:

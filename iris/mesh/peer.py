@@ -29,8 +29,14 @@ FORGET_AFTER_S = 60.0
 LINGER_S = 1.0
 """Between two looks at whether the last question has been answered by then."""
 
-_OURS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN)
-# This node has no descriptor, memory or thread left; that says nothing of the peer.
+_NO_NAME_SERVER = -3
+# EAI_AGAIN of getaddrinfo.
+
+_OURS = (
+    errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN, _NO_NAME_SERVER,
+)  # fmt: skip
+# This node has no descriptor, memory or thread left, or no name server; that says nothing of the
+# peer.
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from iris.mesh.protocol import Broken, ClientV1, Ponged, Resolved
 from iris.mesh.streams import Driver, Receiver, Stream
 from iris.mesh.wire import Address, WireLimits
 
-TRIES = 2
-"""How often a question is asked when the peer closes before it answers."""
+TRIES = 4
+"""How often a question is asked when the peer closes before it answers: a network that breaks a few
+connections in a row is no reason to end all that hangs on a peer."""
 
 QUESTIONS_MOST = 4096
 """Questions without an answer, of one node."""

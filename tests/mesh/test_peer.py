@@ -10,6 +10,7 @@ import pytest
 
 import iris
 from iris.mesh.peer import FORGET_AFTER_S, reason_of
+from iris.mesh.questions import TRIES
 
 from .fakedriver import FakeStream, World
 
@@ -234,7 +235,7 @@ def test_the_same_actor_has_one_proxy(world: World) -> None:
 
 def test_a_node_that_closes_without_an_answer_is_down_and_nobody_waits(world: World) -> None:
     asked = [Asked(world, str(number)) for number in range(3)]
-    for _ in range(2):
+    for _ in range(TRIES):
         world.connect().end()
         world.settle()
     assert not any(one.is_open for one in asked)
