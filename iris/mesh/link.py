@@ -134,6 +134,11 @@ class SocketDriver:
             hub.wake()
             self._left(timeout_s)
 
+    def forked(self) -> None:
+        """See `iris.mesh.streams.Driver`. The event loop is the parent's and is not touched."""
+        for one in list(self._open):
+            one.abandon()
+
     def _leave(self, hub: Any) -> None:
         for one in list(self._open):
             one.close()
@@ -254,6 +259,10 @@ class Door:
         _close_all(self._watcher, self._pause)
         self._sock.close()
 
+    def abandon(self) -> None:
+        """See `SocketDriver.forked`."""
+        self._sock.close()
+
     def _ready(self) -> None:
         for _ in range(ACCEPTS_MOST):
             if self._closed:
@@ -304,6 +313,11 @@ class Attempt:
         """Take the attempt back. In the hub."""
         self._done = None
         self._release()
+
+    def abandon(self) -> None:
+        """See `SocketDriver.forked`."""
+        if self._sock is not None:
+            self._sock.close()
 
     def _found(self, found: Any) -> None:
         if self._done is None:
@@ -473,6 +487,10 @@ class SocketStream:
         self._sock.close()
         self._out.clear()
         self._owner = None
+
+    def abandon(self) -> None:
+        """See `SocketDriver.forked`."""
+        self._sock.close()
 
     def _readable(self) -> None:
         buffer = self._driver.buffer

@@ -281,6 +281,8 @@ class Node:
         """In a forked child: nothing here is ours. Takes no lock."""
         self._doors = []
         self._stopped = True
+        if self._driver is not None:
+            self._driver.forked()
 
     # -- from any thread -------------------------------------------------------------------
 

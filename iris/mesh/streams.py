@@ -111,5 +111,11 @@ class Driver(Protocol):
     def look_up(self, host: str, done: Resolved) -> None:
         """Find the addresses of a host; `done` is called once, not within this call."""
 
+    def forked(self) -> None:
+        """In a forked child: give back what it has inherited, of which the parent knows nothing.
+
+        Else others would see no end of a connection that the parent closes. Takes no lock.
+        """
+
     def stop(self, timeout_s: float) -> None:
         """Close all that is open, wait some seconds at most for the thread. From other threads."""

@@ -65,7 +65,7 @@ def test_a_node_that_listens_at_a_listed_address_is_not_its_own_peer(until: Unti
 
         def known() -> set[str]:
             peers: set[str] = set()
-            for added, removed in list(told):
+            for added, removed in told:
                 peers = peers.union(added).difference(removed)
             return peers
 

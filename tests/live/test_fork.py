@@ -209,3 +209,31 @@ def test_the_list_of_forked_calls_is_complete() -> None:
         # It answers in a child, too: see `test_limits.py`.
         "health",
     }
+
+
+def test_a_forked_child_keeps_no_connection_of_its_parent(script: Callable[..., Any]) -> None:
+    """Whoever is connected to the parent sees the end, although the child lives on."""
+    one = script("""
+        import os
+        import socket
+
+        import iris
+
+        rt = iris.Runtime()
+        host, port = rt.listen("127.0.0.1:0").split(":")
+        guest = socket.create_connection((host, int(port)))
+        guest.settimeout(60)
+        guest.sendall(bytes([1, 2]))
+        assert guest.recv(1) == bytes([3])
+        readable, writable = os.pipe()
+        child = os.fork()
+        if not child:
+            os.close(writable)
+            os.read(readable, 1)
+            os._exit(0)
+        rt.shutdown()
+        print(guest.recv(1), os.waitpid(child, os.WNOHANG)[0])
+        os.close(writable)
+        os.waitpid(child, 0)
+    """)
+    one.check("b'' 0")
