@@ -166,7 +166,7 @@ class Node:
             raise OSError(error.errno, text) from error
         self._doors.append(door)
         bound = str(Address(door.host, door.port))
-        driver.post(lambda: self._announce(bound))
+        self._run(lambda: self._announce(bound))
         return bound
 
     def addresses(self) -> list[str]:
@@ -228,7 +228,7 @@ class Node:
                 " spawn it with trap_exit=True, or as an observed or pull actor"
             )
         peer = self._peer(address)
-        self._network().post(lambda: peer.watch(observer))
+        self._run(lambda: peer.watch(observer))
 
     def is_up(self, addr: str) -> bool:
         """Ask another node for a sign of life."""
@@ -239,7 +239,7 @@ class Node:
         def checked(outcome: Union[int, Exception]) -> None:
             waiter.settle((True, not isinstance(outcome, Exception)))
 
-        self._network().post(lambda: peer.check(checked))
+        self._run(lambda: peer.check(checked))
         return bool(self._waited(address, waiter))
 
     def nodes(self) -> list[NodeInfo]:
@@ -252,7 +252,7 @@ class Node:
 
     def discover(self, spec: DiscoverySpec) -> None:
         """Find other nodes from now on."""
-        self._network().post(lambda: self._join(spec))
+        self._run(lambda: self._join(spec))
 
     def is_idle(self) -> bool:
         """Whether all that was sent to other nodes has gone out."""
@@ -296,6 +296,16 @@ class Node:
                     raise RuntimeClosed("the runtime has shut down; make a new one")
                 driver = self._driver or self._begin()
         return driver
+
+    def _run(self, call: Callable[[], Any]) -> None:
+        """Have the thread of the mesh make a call, before it stops or not at all.
+
+        Raises:
+            RuntimeClosed: not at all.
+        """
+        # With the lock: what was posted behind the stop would never be made.
+        with self._lock:
+            self._network().post(call)
 
     def _begin(self) -> Driver:
         # Hooks and handlers of the log are code of users, which may be slow, so they are called
@@ -385,7 +395,7 @@ class Node:
             else:
                 settle((True, found))
 
-        self._network().post(lambda: peer.resolve(name, resolved))
+        self._run(lambda: peer.resolve(name, resolved))
 
     def _waited(self, address: Address, waiter: Waiter) -> Any:
         """What has come of a question; it is settled in its own time, if the runtime lives."""
@@ -422,7 +432,7 @@ class Node:
                 backlog.add(proxy)
 
             pid = self._lifecycle.spawn_born(SPEC, None, proxy, born)
-        self._network().post(peer.needed)
+        self._run(peer.needed)
         return pid
 
     # -- in the hub of the mesh ------------------------------------------------------------

@@ -208,8 +208,13 @@ class Peer:
         if isinstance(error, OSError) and error.errno in _OURS:
             self._fail(error)
             return
-        changed = self._judge.unreachable(self._driver.now(), reason_of(error))
-        self._down(error, changed)
+        self._give_up(error, reason_of(error))
+
+    def _give_up(self, error: Exception, reason: PeerReason) -> None:
+        # Another reason is no news to those who know that it is down.
+        is_news = self._judge.state is not PeerState.DOWN
+        self._judge.unreachable(self._driver.now(), reason)
+        self._down(error, is_news)
 
     def _fail(self, error: Exception) -> None:
         judge = self._judge
@@ -220,7 +225,7 @@ class Peer:
             question.settle(error)
         self._plan()
 
-    def _down(self, error: Exception, changed: bool) -> None:
+    def _down(self, error: Exception, is_news: bool) -> None:
         """The judge has said that it is down, perhaps anew."""
         judge = self._judge
         assert judge.reason is not None
@@ -229,7 +234,7 @@ class Peer:
         gone = ExitReason.DISCONNECTED if judge.reason is PeerReason.LEFT else ExitReason.NODE_DOWN
         for proxy in list(self.backlog.proxies.values()):
             proxy.end(gone, {**metadata, "message": _text(error)})
-        if changed:
+        if is_news:
             self._shared.changed(str(self.address), f"is down: {judge.reason} ({_text(error)})")
             self._tell(SystemType.NODE_DOWN, gone, {**metadata, "message": _text(error)})
         self._retry_at = self._driver.now() + judge.pause_s()
@@ -246,8 +251,7 @@ class Peer:
 
     def left(self) -> None:
         """It has said goodbye."""
-        changed = self._judge.unreachable(self._driver.now(), PeerReason.LEFT)
-        self._down(ConnectionResetError(errno.ECONNRESET, "it has left"), changed)
+        self._give_up(ConnectionResetError(errno.ECONNRESET, "it has left"), PeerReason.LEFT)
 
     def lags(self, lag_s: float) -> None:
         """What it says of its own loop, with the answer that comes next."""
