@@ -65,6 +65,9 @@ class Faults:
     flips: Iterable[int] = ()
     """Offsets of bytes of which one bit is changed."""
 
+    kept: Optional[bytearray] = None
+    """Gets all bytes as they came, of all connections."""
+
 
 class _Way:
     """One direction of one connection."""
@@ -105,6 +108,8 @@ class _Way:
             data = bytearray(self.source.recv(65536))
         except BlockingIOError:
             return
+        if self._faults.kept is not None:
+            self._faults.kept += data
         for offset in self._faults.flips:
             if self._taken <= offset < self._taken + len(data):
                 data[offset - self._taken] ^= 1 << self._rng.randrange(8)

@@ -123,6 +123,15 @@ def test_the_bytes_at_the_offsets_are_changed_and_no_other(
     assert {bin(payload[index]).count("1") for index in (0, 50)} == {1}
 
 
+def test_the_bytes_are_kept_as_they_came(proxy: FaultProxy, client: V1Client) -> None:
+    client.ping()
+    proxy.up.kept = bytearray()
+    proxy.up.flips = (15,)
+    client.send(7, b"x")
+    client.ping()
+    assert proxy.up.kept == bytes.fromhex("00 0000000000000007 00000001 78 02")
+
+
 def test_a_stalled_direction_reads_nothing_until_it_may(
     peer: V1Peer, proxy: FaultProxy, client: V1Client, until: Until
 ) -> None:

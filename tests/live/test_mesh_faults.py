@@ -13,7 +13,7 @@ import pytest
 import iris
 
 from .faultproxy import FaultProxy
-from .meshnodes import Node, fates_add_up
+from .meshnodes import Node, Watcher, fates_add_up, found, state_of
 from .v1peer import V1Peer
 
 pytestmark = pytest.mark.live
@@ -41,17 +41,6 @@ def strict() -> Iterator[Node]:
     with Node(mesh=iris.MeshLimits(down_after_s=3.0, backoff_most_s=0.5)) as one:
         yield one
         assert fates_add_up(one.rt)
-
-
-class Watcher:
-    """An actor that keeps the system messages it gets."""
-
-    def __init__(self, rt: Any) -> None:
-        self.messages: list[Any] = []
-        self.pid = rt.spawn(self.messages.append, trap_exit=True)
-
-    def of(self, kind: str) -> list[Any]:
-        return [one for one in list(self.messages) if one.type_name == kind]
 
 
 # -- a network that is slow and cuts everything into pieces ----------------------------------------
@@ -117,14 +106,6 @@ def test_a_cut_at_any_byte_sends_nothing_twice(here: Node, until: Until) -> None
         stats = here.rt.stats()
         assert len(peer.messages) <= stats["forwarded"]
         assert stats["forwarded"] + stats["lost"] == stats["accepted"]
-
-
-def found(rt: Any, address: str, name: str) -> Any:
-    """The proxy of an actor, or None while its node cannot be reached."""
-    try:
-        return rt.resolve_remote(address, name)
-    except iris.NodeUnreachable:
-        return None
 
 
 def test_an_answer_that_is_cut_at_any_byte(here: Node, until: Until) -> None:
@@ -244,12 +225,6 @@ def test_a_frozen_process_is_suspect_then_down_and_may_come_back(
     until(lambda: watcher.of("NODE_UP"))
     assert here.send(here.resolve_remote(address, "inbox"), b"thawed")
     assert other.wait_for_line() == "thawed"
-
-
-def state_of(rt: Any, address: str) -> str:
-    """What is thought of a node."""
-    (state,) = [str(one.state) for one in rt.nodes() if one.address == address]
-    return state
 
 
 def test_a_node_whose_actors_compute_is_not_given_up(
