@@ -290,8 +290,8 @@ MESH_ROWS: tuple[Row, ...] = (
     Row(
         "trip_flood",
         "the same while a thread floods another actor there",
-        500,
-        100,
+        200,
+        50,
         2,
         (*_trip(), Metric("flood", "messages beside it", "/s")),
     ),
@@ -306,8 +306,8 @@ MESH_ROWS: tuple[Row, ...] = (
     Row(
         "ask_flood",
         "the same while a thread floods another actor there",
-        500,
-        100,
+        200,
+        50,
         2,
         (*_trip(10e-3, 10e-3), Metric("flood", "messages beside it", "/s")),
     ),
