@@ -81,7 +81,7 @@ def test_a_connection_is_cut_after_so_many_bytes_to_the_node(
     client.send(7, b"a")
     client.send(7, b"b")
     assert client.is_closed()
-    until(lambda: peer.open == 0)
+    until(lambda: peer.connections == 1 and peer.open == 0)
     assert peer.messages == [(7, b"a")]
     assert peer.faults == ["a message ends too soon"]
     proxy.up.cut_after_bytes = None
