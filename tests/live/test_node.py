@@ -531,8 +531,12 @@ def test_two_runtimes_in_one_process(until: Until) -> None:
 def test_a_slow_receiver_slows_its_sender_and_loses_nothing(until: Until) -> None:
     with iris.Runtime(mesh=PATIENT) as here, iris.Runtime(mesh=PATIENT) as there:
         got: list[int] = []
+        held = [True]
+        # Until the first message is refused: so the receiver is the slower one on any machine.
 
         def slow(data: bytes) -> None:
+            while held:
+                gevent.sleep(0.001)
             gevent.sleep(0.0005)
             got.append(int(data.split()[0]))
 
@@ -546,6 +550,7 @@ def test_a_slow_receiver_slows_its_sender_and_loses_nothing(until: Until) -> Non
             while not here.send(proxy, b"%d " % number + filler):
                 refused += 1
                 most = max(most, there.stats()["queued"])
+                held.clear()
                 gevent.sleep(0.001)
         until(lambda: len(got) == 600)
         assert got == list(range(600))
