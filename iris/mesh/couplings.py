@@ -1,0 +1,82 @@
+"""Couplings: links from actors here to actors of one other node, and what that node knows of them.
+
+A link outlives connections: it is told of on each new one, and what has become of it meanwhile as
+well. That is here, apart from the line that has the connections; the other side's books are
+`iris.mesh.bonds`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Optional
+
+from iris.mesh.session import SessionV2
+
+End = Optional[tuple[int, str]]
+"""Through whom and why an actor here has ended; None where it was unlinked."""
+
+
+class Couplings:
+    """The links to one other node. In the hub of the mesh. `session` is None between connections."""
+
+    __slots__ = ("_ends", "_links", "_untold")
+
+    def __init__(self) -> None:
+        self._links: dict[int, dict[int, None]] = {}
+        # Pid there -> pids here. Invariant: no book is empty.
+        self._untold: deque[tuple[int, int]] = deque()
+        # (pid here, pid there) of links that the session is to tell of.
+        self._ends: dict[tuple[int, int], End] = {}
+        # What has become of links while there was no session.
+
+    def link(self, here: int, there: int) -> None:
+        """There is a link more; `tell` tells of it."""
+        self._links.setdefault(there, {})[here] = None
+        self._ends.pop((here, there), None)
+        self._untold.append((here, there))
+
+    def end(self, session: Optional[SessionV2], here: int, there: int, end: End) -> None:
+        """There is one less."""
+        book = self._links.get(there, {})
+        if here not in book:
+            return
+        del book[here]
+        if not book:
+            del self._links[there]
+        if session is None:
+            self._ends[here, there] = end
+        else:
+            _tell_end(session, here, there, end)
+
+    def tell(self, session: SessionV2) -> None:
+        """Tell of links of which this connection has not, as far as there is room."""
+        untold = self._untold
+        while untold:
+            here, there = untold[0]
+            if here in self._links.get(there, ()) and not session.link(here, there):
+                return
+            untold.popleft()
+
+    def opened(self, session: SessionV2) -> None:
+        """There is a connection again, to the same life of the node."""
+        ends, self._ends = self._ends, {}
+        for (here, there), end in ends.items():
+            _tell_end(session, here, there, end)
+        self._untold = deque((here, there) for there, book in self._links.items() for here in book)
+
+    def gone(self, session: Optional[SessionV2], there: int) -> None:
+        """The proxy of this actor has ended, and its links; a session tells of that."""
+        for here in self._links.pop(there, ()):
+            if session is not None:
+                session.unlink(here, there)
+
+    def forget_ends(self) -> None:
+        """The node has been started anew: nobody there knows what has ended."""
+        self._ends.clear()
+
+
+def _tell_end(session: SessionV2, here: int, there: int, end: End) -> None:
+    if end is None:
+        session.unlink(here, there)
+    else:
+        session.exit(here, there, *end)
