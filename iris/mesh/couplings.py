@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Optional
 
+from iris.core.messages import ExitReason
 from iris.mesh.session import SessionV2
 
 End = Optional[tuple[int, str]]
@@ -17,7 +18,7 @@ End = Optional[tuple[int, str]]
 
 
 class Couplings:
-    """The links to one other node. In the hub of the mesh. `session` is None between connections."""
+    """The links to one other node. In the hub of the mesh; `session` is None without one."""
 
     __slots__ = ("_ends", "_links", "_untold")
 
@@ -65,10 +66,13 @@ class Couplings:
         self._untold = deque((here, there) for there, book in self._links.items() for here in book)
 
     def gone(self, session: Optional[SessionV2], there: int) -> None:
-        """The proxy of this actor has ended, and its links; a session tells of that."""
+        """The proxy of this actor has ended, and its links; a session tells of that.
+
+        As at the end of a node: who is linked is never left behind without a word.
+        """
         for here in self._links.pop(there, ()):
             if session is not None:
-                session.unlink(here, there)
+                session.exit(here, there, here, str(ExitReason.DISCONNECTED), "its proxy has ended")
 
     def forget_ends(self) -> None:
         """The node has been started anew: nobody there knows what has ended."""

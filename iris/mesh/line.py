@@ -236,8 +236,7 @@ class Line:
         """A proxy has ended, and its links with it. See `Backlog.ended`."""
         session = self._session
         if session is None:
-            if not self.backlog.proxies:
-                self._incarnation = None
+            self._forget_life()
         elif self._monitored.pop(proxy.cell.pid, self) is None:
             # Its actor lives on, as far as is known here.
             session.demonitor(proxy.cell.pid)
@@ -344,6 +343,11 @@ class Line:
         self._monitored.clear()
         self._couplings.opened(session)
 
+    def _forget_life(self) -> None:
+        """There is no connection: without proxies any life of the peer will do."""
+        if not self.backlog.proxies:
+            self._incarnation = None
+
     def _end_earlier_life(self) -> None:
         """The peer has been started anew: nobody there has the pids that were known."""
         address = self._owner.address
@@ -363,6 +367,7 @@ class Line:
     def ended(self, error: Exception, fates: Fates) -> None:
         """See `iris.mesh.channel.Owner`."""
         channel, self._channel = self._channel, None
+        self._forget_life()
         was_open = channel is not None and channel.session is not None
         questions = self._count_end(channel, fates, str(error))
         again = [one for one in questions if one.tries < 1]
@@ -403,6 +408,7 @@ class Line:
         if channel is not None:
             questions = self._count_end(channel, channel.close(), "it is down")
         self._drop_left_over()
+        self._forget_life()
         self._barren = 0
         self._monitored.clear()
         questions += self._waiting

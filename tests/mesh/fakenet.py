@@ -112,6 +112,8 @@ class Wire:
     def __init__(self, client: WireEnd, server: WireEnd) -> None:
         self.client = client
         self.server = server
+        self.said = 0
+        # For tests that count.
 
     @property
     def is_open(self) -> bool:

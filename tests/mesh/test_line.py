@@ -12,14 +12,19 @@ import iris
 from iris.errors import (
     ActorDead,
     ActorError,
+    ActorRestarting,
     AskCycle,
     AskTimeout,
     BadInput,
     LimitReached,
     NodeUnreachable,
 )
+from iris.mesh.peer import FORGET_AFTER_S
 
-from .fakenet import KEY, Asker, Pair, result
+from .fakenet import Asker, Pair, Wire, result
+
+OPENING_STEPS = 2
+"""What a server says before its first record: its hello, and its proof."""
 
 
 @pytest.fixture
@@ -38,7 +43,7 @@ def quiet() -> Iterator[None]:
 
 def echo(pair: Pair) -> int:
     """A proxy for an actor there that answers what it is asked."""
-    return pair.proxy(pair.there.spawn(lambda data: pair.there.reply(data)))
+    return pair.proxy(pair.there.spawn(pair.there.reply))
 
 
 def test_a_question_is_answered_and_a_message_is_delivered(pair: Pair) -> None:
@@ -70,15 +75,38 @@ def test_errors_of_questions_come_as_what_they_were(pair: Pair) -> None:
     late.ask(pair.proxy(there.spawn(busy)), b"x")
     dead = Asker(pair.here)
     dead.ask(pair.proxy(there.spawn(refuses)), b"x")
-    full = Asker(pair.here)
-    slow = there.spawn(busy)
-    bounded = there.spawn_bounded(busy, 1) if hasattr(there, "spawn_bounded") else None
+    bounded = there.spawn_py_handler_bounded(busy, capacity=1)
+    there.set_overflow_policy(bounded, "dropnew", None)
+    proxy = pair.proxy(bounded)
+    several = [Asker(pair.here, timeout_s=1.0) for _ in range(3)]
+    for asker in several:
+        asker.ask(proxy, b"x")
+        pair.settle()
     pair.sleep(1.5)
     assert [type(one) for one in late.got] == [AskTimeout]
     assert [type(one) for one in dead.got] == [ActorDead]
     assert pair.address in str(dead.got[0])
-    del full, slow, bounded
+    kinds = [type(asker.got[0]) for asker in several]
+    assert kinds == [AskTimeout, AskTimeout, LimitReached]
     pair.check_fates()
+
+
+def test_an_actor_that_restarts_says_so(pair: Pair) -> None:
+    there = pair.there
+
+    def fails(_: Any) -> None:
+        raise ValueError
+
+    spec = iris.ChildSpec("fails", lambda: fails, redeliver=False)
+    supervisor = iris.Supervisor(there, [spec], backoff_ms=(1000, 1000))
+    pair.settle()
+    target = pair.proxy(supervisor.children()[0].pid)
+    asker = Asker(pair.here)
+    pair.here.send(target, b"x")
+    pair.settle()
+    asker.ask(target, b"y")
+    pair.settle()
+    assert [type(one) for one in asker.got] == [ActorRestarting]
 
 
 def test_actors_of_two_nodes_that_wait_for_each_other_are_told(pair: Pair) -> None:
@@ -258,24 +286,63 @@ def test_a_question_fails_at_once_when_its_connection_is_lost(pair: Pair) -> Non
     pair.check_fates()
 
 
-def test_a_name_that_is_asked_on_connections_that_break_fails_in_the_end(pair: Pair) -> None:
-    pair.here.resolve_remote_py(pair.address, "nobody")
-    pair.settle()
-    pair.net.on_wire = lambda wire: setattr(wire.server, "bend", bend_answers)
+def cut_when_opened(pair: Pair) -> None:
+    """From now on each connection is reset with the first record of the server."""
 
-    def bend_answers(data: bytes) -> bytes:
-        """The opening goes well, and then no record comes whole."""
-        return data if len(data) < 200 else data
+    def bend(wire: Wire, data: bytes) -> bytes:
+        wire.said += 1
+        if wire.said <= OPENING_STEPS:
+            return data
+        pair.net.post(wire.cut)
+        return b""
 
-    pair.wire.client.other.bend = lambda _: b""
+    def begin(wire: Wire) -> None:
+        wire.server.bend = lambda data: bend(wire, data)
+
+    pair.net.on_wire = begin
+
+
+def test_a_name_that_is_asked_on_connections_that_break_fails_soon(pair: Pair) -> None:
+    cut_when_opened(pair)
     asked = pair.resolve("nobody")
-    for _ in range(2):
-        pair.wire.server.bend = lambda _: b""
-        pair.wire.cut()
-        pair.net.on_wire = lambda wire: None
-        pair.net.core.run()
-    pair.sleep(6.0)
-    assert asked._is_settled
+    assert isinstance(result(asked), NodeUnreachable)
+    assert pair.address in str(result(asked))
+    assert len(pair.net.wires) < 5
+    assert pair.here.nodes()[0].state == "down"
+
+
+def test_connections_that_open_and_break_at_once_are_not_made_without_an_end(pair: Pair) -> None:
+    target = pair.proxy(pair.there.spawn(print))
+    cut_when_opened(pair)
+    pair.wire.cut()
+    pair.here.send(target, b"x")
+    pair.settle()
+    pair.sleep(0.5)
+    assert len(pair.net.wires) < 6
+
+
+def test_a_name_fails_in_time_when_questions_take_all_room(pair: Pair) -> None:
+    target = pair.proxy(pair.there.spawn(lambda _: None))
+    askers = [Asker(pair.here, timeout_s=60.0) for _ in range(4100)]
+    for asker in askers:
+        asker.ask(target, b"x")
+    pair.settle()
+    refused = [asker.got[0] for asker in askers if asker.got]
+    assert [type(one) for one in refused] == [LimitReached] * 4
+    asked = pair.resolve("name")
+    pair.sleep(5.5)
+    assert isinstance(result(asked), NodeUnreachable)
+    assert pair.here.nodes()[0].state == "up"
+
+
+def test_a_node_that_nobody_needs_is_forgotten_though_it_is_frozen(pair: Pair) -> None:
+    proxy = pair.proxy(pair.there.spawn(print))
+    pair.sleep(1.0)
+    pair.wire.server.pause()
+    pair.sleep(2.0)
+    pair.here.stop(proxy)
+    pair.sleep(FORGET_AFTER_S + 3.0)
+    assert pair.here.nodes() == []
 
 
 def test_who_gives_up_is_taken_back_there(pair: Pair) -> None:
@@ -295,15 +362,28 @@ def test_who_gives_up_is_taken_back_there(pair: Pair) -> None:
     pair.check_fates()
 
 
-def test_questions_that_expire_unwritten_are_lost(pair: Pair) -> None:
-    target = echo(pair)
+@pytest.mark.parametrize("blocked", ["network", "credit"])
+def test_questions_that_expire_unwritten_are_lost(pair: Pair, blocked: str) -> None:
+    there = pair.there
+    stuck = there.spawn_with_mailbox(lambda mailbox: there.sleep(1000.0))
+    target = pair.proxy(stuck)
     pair.settle()
-    pair.wire.client.room = 0
-    assert pair.here.send(target, b"x" * 70_000)
+    if blocked == "network":
+        pair.wire.client.room = 0
+    for _ in range(30):
+        assert pair.here.send(target, b"x" * 70_000)
+    pair.settle()
     asker = Asker(pair.here, timeout_s=0.5)
     asker.ask(target, b"q")
     pair.sleep(1.0)
     assert [type(one) for one in asker.got] == [AskTimeout]
+    pair.check_fates()
     pair.wire.client.give_room(None)
     pair.sleep(1.0)
     pair.check_fates()
+    pair.wire.cut()
+    pair.settle()
+    pair.check_fates()
+    stats = pair.here.stats()
+    assert stats["in_doubt"] > 0
+    assert stats["lost"] > 0
