@@ -7,7 +7,6 @@ well. That is here, apart from the line that has the connections; the other side
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Optional
 
 from iris.core.messages import ExitReason
@@ -25,16 +24,17 @@ class Couplings:
     def __init__(self) -> None:
         self._links: dict[int, dict[int, None]] = {}
         # Pid there -> pids here. Invariant: no book is empty.
-        self._untold: deque[tuple[int, int]] = deque()
-        # (pid here, pid there) of links that the session is to tell of.
+        self._untold: dict[tuple[int, int], None] = {}
+        # (pid here, pid there) of links that this connection has not told of.
         self._ends: dict[tuple[int, int], End] = {}
-        # What has become of links while there was no session.
+        # What has become of links meanwhile. Without a connection all are untold.
 
-    def link(self, here: int, there: int) -> None:
-        """There is a link more; `tell` tells of it."""
+    def link(self, session: Optional[SessionV2], here: int, there: int) -> None:
+        """There is a link more."""
         self._links.setdefault(there, {})[here] = None
         self._ends.pop((here, there), None)
-        self._untold.append((here, there))
+        if session is None or not session.link(here, there):
+            self._untold[here, there] = None
 
     def end(self, session: Optional[SessionV2], here: int, there: int, end: End) -> None:
         """There is one less."""
@@ -44,26 +44,29 @@ class Couplings:
         del book[here]
         if not book:
             del self._links[there]
-        if session is None:
+        if session is None or (here, there) in self._untold:
+            # The end of a link that the other side does not know would mean nothing to it.
             self._ends[here, there] = end
         else:
             _tell_end(session, here, there, end)
 
     def tell(self, session: SessionV2) -> None:
-        """Tell of links of which this connection has not, as far as there is room."""
-        untold = self._untold
+        """Tell what this connection has not told, as far as there is room."""
+        untold, ends = self._untold, self._ends
         while untold:
-            here, there = untold[0]
-            if here in self._links.get(there, ()) and not session.link(here, there):
+            link = next(iter(untold))
+            if not session.link(*link):
                 return
-            untold.popleft()
+            del untold[link]
+            if link in ends:
+                _tell_end(session, *link, ends.pop(link))
 
-    def opened(self, session: SessionV2) -> None:
+    def opened(self) -> None:
         """There is a connection again, to the same life of the node."""
-        ends, self._ends = self._ends, {}
-        for (here, there), end in ends.items():
-            _tell_end(session, here, there, end)
-        self._untold = deque((here, there) for there, book in self._links.items() for here in book)
+        self._untold = dict.fromkeys(self._ends)
+        self._untold.update(
+            dict.fromkeys((here, there) for there, book in self._links.items() for here in book)
+        )
 
     def gone(self, session: Optional[SessionV2], there: int) -> None:
         """The proxy of this actor has ended, and its links; a session tells of that.
@@ -71,6 +74,7 @@ class Couplings:
         As at the end of a node: who is linked is never left behind without a word.
         """
         for here in self._links.pop(there, ()):
+            self._untold.pop((here, there), None)
             if session is not None:
                 session.exit(here, there, here, str(ExitReason.DISCONNECTED), "its proxy has ended")
 

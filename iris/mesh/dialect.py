@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from iris.core.cell import ActorCell
-from iris.core.messages import Ending
+from iris.core.messages import Ending, Request
 from iris.errors import BadInput
 from iris.mesh.line import Line
 from iris.mesh.payload import Codec
@@ -39,6 +39,10 @@ class SessionDialect:
                 f" payload_bytes={self.payload_bytes}; send less at a time"
             )
         return payload
+
+    def withdrawn(self, proxy: Proxy, request: Request) -> None:
+        """Tell the other node, if the question has gone there."""
+        self._driver.post(lambda: line_of(proxy).withdraw(request))
 
     def linked(self, proxy: Proxy, other: ActorCell) -> None:
         """Tell the other node, now and after each break."""

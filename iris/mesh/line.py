@@ -99,6 +99,8 @@ class Line:
         self._ping_number = 0
         self._monitored: dict[int, None] = {}
         # The pids of proxies that the session has told of.
+        self._asked: dict[Request, int] = {}
+        # Questions of actors that the session has, and their numbers there.
         self._couplings = Couplings()
         self._barren = 0
 
@@ -196,11 +198,20 @@ class Line:
                 proxy.remote_pid, item.asker, message, type(message) is Packed, timeout_s, item,
                 now, self._hops(item.chain),
             )  # fmt: skip
+            if number:
+                self._asked[item] = number
             # Without room it waits for its turn as a message does.
             return number > 0
         self._counters.lost.add()
         self._fail(item, LimitReached(f"too much waits for node {self._owner.address}"))
         return True
+
+    def withdraw(self, request: Request) -> None:
+        """Its asker waits no longer."""
+        number, session = self._asked.pop(request, 0), self._session
+        if number and session is not None:
+            session.withdraw(number)
+            self._flush()
 
     def _hops(self, chain: tuple[Hop, ...]) -> list[tuple[bytes, int]]:
         own = self._own_incarnation
@@ -219,7 +230,7 @@ class Line:
     def link(self, proxy: Proxy, pid: int) -> None:
         """An actor here was linked to the one of a proxy."""
         if not proxy.is_over:
-            self._couplings.link(pid, proxy.remote_pid)
+            self._couplings.link(self._session, pid, proxy.remote_pid)
             self._flush()
 
     def unlink(self, proxy: Proxy, pid: int) -> None:
@@ -340,8 +351,7 @@ class Line:
         with self._lock:
             self.backlog.fresh.clear()
             self.backlog.fresh.extend(self.backlog.proxies.values())
-        self._monitored.clear()
-        self._couplings.opened(session)
+        self._couplings.opened()
 
     def _forget_life(self) -> None:
         """There is no connection: without proxies any life of the peer will do."""
@@ -367,18 +377,19 @@ class Line:
     def ended(self, error: Exception, fates: Fates) -> None:
         """See `iris.mesh.channel.Owner`."""
         channel, self._channel = self._channel, None
+        self._monitored.clear()
+        self._asked.clear()
         self._forget_life()
         was_open = channel is not None and channel.session is not None
         questions = self._count_end(channel, fates, str(error))
-        again = [one for one in questions if one.tries < 1]
-        for question in again:
+        self._waiting.extendleft(reversed(questions))
+        again = all(one.tries < 1 for one in questions)
+        for question in questions:
             question.tries += 1
-        self._waiting.extendleft(reversed(again))
         self._barren += 1
         refused = not was_open and not isinstance(error, OSError)
-        if refused or self._barren > BARREN_MOST or len(again) < len(questions):
+        if refused or self._barren > BARREN_MOST or not again:
             # Refused, or it takes connections and says nothing on them.
-            self._waiting.extendleft(one for one in questions if one not in again)
             self._owner.unreachable(_as_refusal(error) if not was_open else error)
             return
         self._driver.post(self.run)
@@ -411,6 +422,7 @@ class Line:
         self._forget_life()
         self._barren = 0
         self._monitored.clear()
+        self._asked.clear()
         questions += self._waiting
         self._waiting.clear()
         self.backlog.unblock()
@@ -445,6 +457,7 @@ class Line:
 
     def _replied(self, event: e.Replied) -> None:
         request: Request = event.token
+        self._asked.pop(request, None)
         try:
             value = self._codec.decode(event.packed, event.payload)
         except Undecodable as error:
@@ -458,11 +471,14 @@ class Line:
 
     def _failed(self, event: e.Failed) -> None:
         kind = WORDS.get(event.word, ActorError)
+        self._asked.pop(event.token, None)
         self._fail(event.token, kind(f"at node {self._owner.address}: {event.text}"))
 
     def _expired(self, event: e.Expired) -> None:
         if isinstance(event.token, Question):
             event.token.settle(self._late())
+        else:
+            self._asked.pop(event.token, None)
 
     def _resolved(self, event: e.Resolved) -> None:
         event.token.settle(event.pid)

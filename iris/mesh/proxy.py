@@ -59,6 +59,9 @@ class Dialect(Protocol):
     def encode_question(self, pid: int, data: Any) -> bytes:
         """The same for a question to this proxy; ActorError where the peer takes none."""
 
+    def withdrawn(self, proxy: Proxy, request: Request) -> None:
+        """The asker of a question to it waits no longer."""
+
     def linked(self, proxy: Proxy, other: ActorCell) -> None:
         """An actor here was linked to one there."""
 
@@ -146,6 +149,10 @@ class Proxy:
     def encode_question(self, data: Any) -> bytes:
         """See `iris.core.cell.RemoteRunner`."""
         return self._dialect.encode_question(self.cell.pid, data)
+
+    def withdrawn(self, request: Request) -> None:
+        """See `iris.core.cell.RemoteRunner`."""
+        self._dialect.withdrawn(self, request)
 
     def linked(self, other: ActorCell) -> None:
         """See `iris.core.cell.RemoteRunner`."""

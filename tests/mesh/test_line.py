@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -343,6 +345,35 @@ def test_a_node_that_nobody_needs_is_forgotten_though_it_is_frozen(pair: Pair) -
     pair.here.stop(proxy)
     pair.sleep(FORGET_AFTER_S + 3.0)
     assert pair.here.nodes() == []
+
+
+def test_a_question_that_is_given_up_early_is_withdrawn_there(pair: Pair) -> None:
+    owed: list[Any] = []
+    target = pair.proxy(pair.there.spawn(lambda _: owed.append(iris.current().reply_to)))
+    [peer] = pair.here._system.mesh._peers.values()
+
+    def open_questions() -> int:
+        return len(peer.outbox._session.outstanding())  # type: ignore[attr-defined]
+
+    async def main() -> None:
+        # The simulation refuses `ask_async`; no time goes by here.
+        asked = asyncio.ensure_future(pair.here._system.aio.ask(target, b"x", 100.0))
+        await asyncio.sleep(0)
+        pair.settle()
+        assert open_questions() == 1
+        asked.cancel()
+        with suppress(asyncio.CancelledError):
+            await asked
+
+    asyncio.run(main())
+    pair.settle()
+    assert open_questions() == 0
+    assert len(owed) == 1
+    assert pair.there.reply(b"late", to=owed[0])
+    pair.settle()
+    # It did not go out.
+    assert (pair.there.stats()["late_replies"], pair.here.stats()["late_replies"]) == (1, 0)
+    pair.check_fates()
 
 
 def test_who_gives_up_is_taken_back_there(pair: Pair) -> None:

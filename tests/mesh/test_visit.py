@@ -200,6 +200,33 @@ def test_what_happens_to_links_while_there_is_no_connection_is_told_later(pair: 
     assert alive(pair.there, quiet)
 
 
+def test_a_link_that_was_made_and_ended_behind_a_slow_network_is_told(pair: Pair) -> None:
+    here, there = pair.here, pair.there
+    theirs = there.spawn(idle)
+    proxy = pair.proxy(theirs)
+    pair.settle()
+    for room in ("network", "connection"):
+        if room == "network":
+            pair.wire.client.room = 0
+            here.send(proxy, b"x" * 100)
+            pair.settle()
+        else:
+            theirs = there.spawn(idle)
+            proxy = pair.proxy(theirs)
+            pair.settle()
+            pair.wire.cut()
+        ours = here.spawn(idle)
+        here.link(ours, proxy)
+        here.stop(ours)
+        here.run_until_idle()
+        if room == "network":
+            pair.settle()
+            pair.wire.client.give_room(None)
+        pair.sleep(2.0)
+        assert not alive(there, theirs), room
+        assert not alive(here, proxy), room
+
+
 def test_the_late_end_of_an_earlier_connection_ends_no_link(pair: Pair) -> None:
     ours, _, theirs = linked(pair)
     old = pair.wire
