@@ -14,7 +14,7 @@ from typing import Any, Callable, Optional, Protocol
 
 from iris.core.book import EMPTY
 from iris.core.mailbox import Bound, Control, Mailbox
-from iris.core.messages import Ending
+from iris.core.messages import Ending, Request
 from iris.core.renewal import Renewal, Stage
 from iris.errors import InternalError
 
@@ -110,6 +110,9 @@ class RemoteRunner(Runner, Protocol):
 
     def encode_question(self, data: Any) -> bytes:
         """The same for a question, of bytes too; raises where that node takes none."""
+
+    def withdrawn(self, request: Request) -> None:
+        """Nobody waits any more for the answer to a question that was put into its mailbox."""
 
     def linked(self, other: ActorCell) -> None:
         """It was linked to another actor of this node."""

@@ -62,6 +62,8 @@ class Backlog:
         with self._lock:
             if self.proxies.get(proxy.remote_pid) is proxy:
                 del self.proxies[proxy.remote_pid]
+        if self.owner is not None:
+            self.owner.gone(proxy)
 
     def take(self, proxy: Proxy, room: int) -> list[Any]:
         """Messages of one that was ready, up to about `room` bytes; it is ready again if more."""

@@ -35,8 +35,8 @@ class Owner(Protocol):
     def told(self, event: Event) -> None:
         """What the peer has said; never a `Broken`."""
 
-    def wrote(self, messages: int) -> None:
-        """A record went out, with so many whole messages and questions in it."""
+    def wrote(self, messages: int, lost: int) -> None:
+        """So many whole messages and questions went out, and so many questions never will."""
 
     def fill(self) -> None:
         """There is room: what waits may be given to the session now."""
@@ -134,10 +134,10 @@ class Channel:
             self._owner.fill()
             before = session.spending.messages
             record = session.data_to_send(now)
+            stream.write(record)
+            self._owner.wrote(session.spending.messages - before, session.take_lost())
             if not record:
                 break
-            stream.write(record)
-            self._owner.wrote(session.spending.messages - before)
         else:
             self._driver.post(self.flush)
         self._plan()

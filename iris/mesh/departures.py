@@ -347,6 +347,11 @@ class Departures:
         """Messages and questions that are written, and of which the peer has not said more."""
         return self.spending.messages - self.spending.acknowledged
 
+    def take_lost(self) -> int:
+        """How many questions were withdrawn before they were written, since the last call."""
+        lost, self._lost = self._lost, 0
+        return lost
+
     def outstanding(self) -> list[Any]:
         """The tokens of the requests without an answer, the oldest first, to be failed."""
         return self.requests.tokens()

@@ -4,7 +4,8 @@ One connection, opened on need and made anew as long as the peer is not judged d
 has written and the peer has not acknowledged is in doubt when the connection breaks, what was not
 written is lost; what still lies in the lanes of the proxies goes on the next connection, so nothing
 is delivered twice and nothing out of order. Each actor that a proxy stands for is monitored, so
-that the proxy ends with it and with its reason.
+that the proxy ends with it and with its reason. Over 400 lines, because messages, questions and
+ends share the one connection and what its end means for each of them.
 """
 
 from __future__ import annotations
@@ -12,22 +13,13 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Callable, Optional, Protocol, Union
 
-from iris.core.cell import ActorCell
-from iris.core.messages import Ending, ExitReason, Hop, Request
+from iris.core.messages import ExitReason, Hop, Request
 from iris.core.tally import Fates as Counters
-from iris.errors import (
-    ActorDead,
-    ActorError,
-    ActorRestarting,
-    AskCycle,
-    BadInput,
-    IrisError,
-    LimitReached,
-    NodeUnreachable,
-)
+from iris.errors import ActorError, IrisError, LimitReached, NodeUnreachable
 from iris.mesh import events as e
 from iris.mesh.backlog import Backlog
 from iris.mesh.channel import Channel
+from iris.mesh.couplings import Couplings
 from iris.mesh.departures import Fates
 from iris.mesh.limits import SessionLimits
 from iris.mesh.payload import Codec, Undecodable
@@ -37,6 +29,7 @@ from iris.mesh.secure import ClientHandshake, Secured
 from iris.mesh.session import SessionV2
 from iris.mesh.streams import Driver, Receiver, Stream
 from iris.mesh.wire import Address
+from iris.mesh.words import WORDS
 from iris.run.requests import Requests
 
 FILL_MESSAGES = 1024
@@ -45,29 +38,13 @@ FILL_BYTES = 256 * 1024
 network busy. Answers and pings pass it anyway."""
 
 BARREN_MOST = 2
-"""Connections in a row that end before they are open; then the peer is unreachable."""
+"""Connections in a row that end before the peer has answered anything; then it is unreachable."""
 
 QUESTIONS_MOST = 4096
 """Questions that wait for a connection."""
 
 NO_END_S = 3600.0
 """What a question has that was passed on, whose asker did not say how long it waits."""
-
-WORDS: dict[str, type[IrisError]] = {
-    "dead": ActorDead,
-    "full": LimitReached,
-    "cycle": AskCycle,
-    "restarting": ActorRestarting,
-}
-"""The errors of questions, by the word that goes over the wire; any other is an ActorError."""
-
-
-def word_of(error: IrisError) -> str:
-    """The word for an error of a question."""
-    for word, kind in WORDS.items():
-        if isinstance(error, kind):
-            return word
-    return "error"
 
 
 class Owner(Protocol):
@@ -79,52 +56,6 @@ class Owner(Protocol):
     def heard(self) -> None: ...
     def left(self) -> None: ...
     def lags(self, lag_s: float) -> None: ...
-
-
-class SessionDialect:
-    """What version 2 is able to do; see `iris.mesh.proxy.Dialect`."""
-
-    def __init__(self, codec: Codec, payload_bytes: int, driver: Driver) -> None:
-        self.payload_bytes = payload_bytes
-        self._codec = codec
-        self._driver = driver
-
-    def encode(self, data: Any) -> bytes:
-        """Bytes as they are, anything else packed by msgpack."""
-        packed, payload = self._codec.encode(data)
-        return Packed(payload) if packed else payload
-
-    def encode_question(self, pid: int, data: Any) -> bytes:
-        """The same, and not too large."""
-        payload = self.encode(data)
-        if len(payload) > self.payload_bytes:
-            raise BadInput(
-                f"the question for actor {pid} has {len(payload)} bytes, over"
-                f" payload_bytes={self.payload_bytes}; send less at a time"
-            )
-        return payload
-
-    def linked(self, proxy: Proxy, other: ActorCell) -> None:
-        """Tell the other node, now and after each break."""
-        pid = other.pid
-        self._driver.post(lambda: line_of(proxy).link(proxy, pid))
-
-    def unlinked(self, proxy: Proxy, other: ActorCell) -> None:
-        """Tell the other node."""
-        pid = other.pid
-        self._driver.post(lambda: line_of(proxy).unlink(proxy, pid))
-
-    def partner_ended(self, proxy: Proxy, partner: ActorCell, ending: Ending) -> None:
-        """The actor there is told; what it does about that, it does itself."""
-        pid, by, reason = partner.pid, ending.by, str(ending.reason)
-        self._driver.post(lambda: line_of(proxy).exit(proxy, pid, by, reason))
-
-
-def line_of(proxy: Proxy) -> Line:
-    """The line that a proxy of version 2 sends by."""
-    line = proxy.outbox.owner  # type: ignore[attr-defined]
-    assert isinstance(line, Line)
-    return line
 
 
 class Line:
@@ -158,7 +89,7 @@ class Line:
         self.backlog = Backlog(driver, lock, self.run)
         self.backlog.owner = self
         self._incarnation: Optional[bytes] = None
-        # The life of the peer that the proxies are of.
+        # The life of the peer that the proxies are of; None while there are none.
         self._attempt: Any = None
         self._channel: Optional[Channel] = None
         self._left_over: deque[tuple[Proxy, Any]] = deque()
@@ -166,8 +97,11 @@ class Line:
         self._waiting: deque[Question] = deque()
         self._pings: dict[int, Question] = {}
         self._ping_number = 0
-        self._links: dict[tuple[int, int], None] = {}
-        # (pid here, pid there).
+        self._monitored: dict[int, None] = {}
+        # The pids of proxies that the session has told of.
+        self._asked: dict[Request, int] = {}
+        # Questions of actors that the session has, and their numbers there.
+        self._couplings = Couplings()
         self._barren = 0
 
     @property
@@ -203,9 +137,13 @@ class Line:
             return
         while backlog.fresh:
             proxy = backlog.fresh.popleft()
-            if not proxy.is_over and not session.monitor(proxy.cell.pid, proxy.remote_pid):
+            if proxy.is_over:
+                continue
+            if not session.monitor(proxy.cell.pid, proxy.remote_pid):
                 backlog.fresh.appendleft(proxy)
                 break
+            self._monitored[proxy.cell.pid] = None
+        self._couplings.tell(session)
         self._ask_waiting(session)
         left_over = self._left_over
         while left_over:
@@ -255,46 +193,68 @@ class Line:
             self._counters.lost.add()
             return True
         message = item.message
-        number = session.ask(
-            proxy.remote_pid, item.asker, message, type(message) is Packed, timeout_s, item, now,
-            self._hops(item.chain),
-        )  # fmt: skip
-        if not number:
-            self._counters.lost.add()
-            self._fail(item, LimitReached(f"too much waits for node {self._owner.address}"))
+        if not session.requests.full:
+            number = session.ask(
+                proxy.remote_pid, item.asker, message, type(message) is Packed, timeout_s, item,
+                now, self._hops(item.chain),
+            )  # fmt: skip
+            if number:
+                self._asked[item] = number
+            # Without room it waits for its turn as a message does.
+            return number > 0
+        self._counters.lost.add()
+        self._fail(item, LimitReached(f"too much waits for node {self._owner.address}"))
         return True
+
+    def withdraw(self, request: Request) -> None:
+        """Its asker waits no longer."""
+        number, session = self._asked.pop(request, 0), self._session
+        if number and session is not None:
+            session.withdraw(number)
+            self._flush()
 
     def _hops(self, chain: tuple[Hop, ...]) -> list[tuple[bytes, int]]:
         own = self._own_incarnation
         # The latest, if there are too many to be told.
         return [(own if life is None else life, pid) for life, pid in chain[-32:]]
 
-    def wrote(self, messages: int) -> None:
+    def wrote(self, messages: int, lost: int) -> None:
         """See `iris.mesh.channel.Owner`."""
         if messages:
             self._counters.forwarded.add_many(messages)
+        if lost:
+            self._counters.lost.add_many(lost)
 
     # -- links -----------------------------------------------------------------------------
 
     def link(self, proxy: Proxy, pid: int) -> None:
         """An actor here was linked to the one of a proxy."""
-        self._links[pid, proxy.remote_pid] = None
-        if self._session is not None:
-            self._session.link(pid, proxy.remote_pid)
+        if not proxy.is_over:
+            self._couplings.link(self._session, pid, proxy.remote_pid)
             self._flush()
 
     def unlink(self, proxy: Proxy, pid: int) -> None:
         """It is not any more."""
-        if self._links.pop((pid, proxy.remote_pid), self) is None and self._session is not None:
-            self._session.unlink(pid, proxy.remote_pid)
-            self._flush()
+        self._couplings.end(self._session, pid, proxy.remote_pid, None)
+        self._flush()
 
     def exit(self, proxy: Proxy, pid: int, by: int, reason: str) -> None:
         """An actor here has ended that was linked to the one of a proxy."""
-        self._links.pop((pid, proxy.remote_pid), None)
-        if self._session is not None:
-            self._session.exit(pid, proxy.remote_pid, by, reason)
-            self._flush()
+        self._couplings.end(self._session, pid, proxy.remote_pid, (by, reason))
+        self._flush()
+
+    def gone(self, proxy: Proxy) -> None:
+        """A proxy has ended, and its links with it. See `Backlog.ended`."""
+        session = self._session
+        if session is None:
+            self._forget_life()
+        elif self._monitored.pop(proxy.cell.pid, self) is None:
+            # Its actor lives on, as far as is known here.
+            session.demonitor(proxy.cell.pid)
+        else:
+            session = None
+        self._couplings.gone(session, proxy.remote_pid)
+        self._driver.post(self._flush)
 
     def _flush(self) -> None:
         if self._channel is not None:
@@ -306,7 +266,12 @@ class Line:
     def is_idle(self) -> bool:
         """Whether nothing is asked now."""
         session = self._session
-        return not (self._waiting or self._pings or (session and session.outstanding()))
+        asked: list[Any] = [] if session is None else session.outstanding()
+        # A sign of life that may be waited for without an end is nobody's question.
+        return all(
+            type(one) is Question and one.ends_at is None
+            for one in (*asked, *self._pings.values(), *self._waiting)
+        )
 
     def ask(self, question: Question) -> None:
         """Ask it; its `settle` is called once, not within this call."""
@@ -315,6 +280,7 @@ class Line:
             self._driver.post(lambda: question.settle(error))
             return
         self._waiting.append(question)
+        self._watch(question)
         self._driver.post(self.run)
 
     def _ask_waiting(self, session: SessionV2) -> None:
@@ -327,7 +293,6 @@ class Line:
                 asked = session.ping(number)
                 if asked:
                     self._pings[number] = question
-                    self._watch(number, question, now)
             else:
                 timeout_s = max(0.001, (question.ends_at or now + NO_END_S) - now)
                 asked = session.resolve(question.name, timeout_s, question, now) > 0
@@ -335,16 +300,23 @@ class Line:
                 return
             self._waiting.popleft()
 
-    def _watch(self, number: int, question: Question, now: float) -> None:
-        """A ping that somebody waits for fails when its time is over."""
+    def _watch(self, question: Question) -> None:
+        """Fail a question when its time is over, wherever it waits then."""
         if question.ends_at is None:
             return
 
         def late() -> None:
-            if self._pings.pop(number, None) is question:
-                question.settle(self._late())
+            timer.close()
+            if question in self._waiting:
+                self._waiting.remove(question)
+            elif question in self._pings.values():
+                self._pings = {at: one for at, one in self._pings.items() if one is not question}
+            else:
+                # A name that was asked for: the session tells.
+                return
+            question.settle(self._late())
 
-        self._driver.later(max(0.0, question.ends_at - now), late)
+        timer = self._driver.later(max(0.0, question.ends_at - self._driver.now()), late)
 
     def _late(self) -> TimeoutError:
         return TimeoutError(
@@ -370,7 +342,6 @@ class Line:
 
     def opened(self, secured: Secured) -> None:
         """See `iris.mesh.channel.Owner`."""
-        self._barren = 0
         life, self._incarnation = self._incarnation, secured.peer.incarnation
         if life not in (None, self._incarnation):
             self._end_earlier_life()
@@ -380,14 +351,18 @@ class Line:
         with self._lock:
             self.backlog.fresh.clear()
             self.backlog.fresh.extend(self.backlog.proxies.values())
-        for here, there in list(self._links):
-            session.link(here, there)
+        self._couplings.opened()
+
+    def _forget_life(self) -> None:
+        """There is no connection: without proxies any life of the peer will do."""
+        if not self.backlog.proxies:
+            self._incarnation = None
 
     def _end_earlier_life(self) -> None:
         """The peer has been started anew: nobody there has the pids that were known."""
         address = self._owner.address
         metadata = {"address": str(address), "message": "the node was started anew"}
-        self._links.clear()
+        self._couplings.forget_ends()
         self._drop_left_over()
         for proxy in list(self.backlog.proxies.values()):
             proxy.end(ExitReason.NODE_DOWN, metadata)
@@ -402,20 +377,20 @@ class Line:
     def ended(self, error: Exception, fates: Fates) -> None:
         """See `iris.mesh.channel.Owner`."""
         channel, self._channel = self._channel, None
+        self._monitored.clear()
+        self._asked.clear()
+        self._forget_life()
         was_open = channel is not None and channel.session is not None
         questions = self._count_end(channel, fates, str(error))
-        again = [one for one in questions if one.tries < 1]
-        for question in again:
+        self._waiting.extendleft(reversed(questions))
+        again = all(one.tries < 1 for one in questions)
+        for question in questions:
             question.tries += 1
-        self._waiting.extendleft(reversed(again))
-        if not was_open:
-            self._barren += 1
-            if self._barren > BARREN_MOST or not isinstance(error, OSError):
-                # Refused, or it takes connections and does not open them.
-                self._owner.unreachable(_as_refusal(error))
-                return
-        if len(again) < len(questions):
-            self._owner.unreachable(error)
+        self._barren += 1
+        refused = not was_open and not isinstance(error, OSError)
+        if refused or self._barren > BARREN_MOST or not again:
+            # Refused, or it takes connections and says nothing on them.
+            self._owner.unreachable(_as_refusal(error) if not was_open else error)
             return
         self._driver.post(self.run)
 
@@ -444,8 +419,10 @@ class Line:
         if channel is not None:
             questions = self._count_end(channel, channel.close(), "it is down")
         self._drop_left_over()
+        self._forget_life()
         self._barren = 0
-        self._links.clear()
+        self._monitored.clear()
+        self._asked.clear()
         questions += self._waiting
         self._waiting.clear()
         self.backlog.unblock()
@@ -462,9 +439,14 @@ class Line:
 
     def told(self, event: e.Event) -> None:
         """See `iris.mesh.channel.Owner`."""
+        if type(event) is e.Expired:
+            # Time has brought it, which is no sign of life.
+            self._expired(event)
+            return
         self._owner.heard()
         act = _ACTS.get(type(event))
         if act is not None:
+            self._barren = 0
             act(self, event)
         elif isinstance(event, (e.Messages, e.Named, e.Asked, e.Resolve, e.Monitor, e.Link)):
             # Who wants something of this node has to connect to it.
@@ -475,6 +457,7 @@ class Line:
 
     def _replied(self, event: e.Replied) -> None:
         request: Request = event.token
+        self._asked.pop(request, None)
         try:
             value = self._codec.decode(event.packed, event.payload)
         except Undecodable as error:
@@ -488,11 +471,14 @@ class Line:
 
     def _failed(self, event: e.Failed) -> None:
         kind = WORDS.get(event.word, ActorError)
+        self._asked.pop(event.token, None)
         self._fail(event.token, kind(f"at node {self._owner.address}: {event.text}"))
 
     def _expired(self, event: e.Expired) -> None:
         if isinstance(event.token, Question):
             event.token.settle(self._late())
+        else:
+            self._asked.pop(event.token, None)
 
     def _resolved(self, event: e.Resolved) -> None:
         event.token.settle(event.pid)
@@ -505,10 +491,14 @@ class Line:
 
     def _down(self, event: e.Down) -> None:
         """An actor that a proxy stands for has ended."""
-        proxy = self.backlog.proxies.get(event.pid)
-        if proxy is not None:
+        proxies = self.backlog.proxies
+        proxy = proxies.get(event.pid)
+        # It was told of the links of its actor by the end of that.
+        if self._monitored.pop(event.ref, self) is not self and proxy is not None:
             metadata = {"address": str(self._owner.address), "message": event.text}
-            proxy.end(ExitReason(event.reason), metadata, event.by)
+            through = proxies.get(event.by)
+            by = 0 if through is None else through.cell.pid
+            proxy.end(ExitReason(event.reason), metadata, by)
 
     def _goodbye(self, _: e.Goodbye) -> None:
         self._owner.left()
@@ -523,7 +513,6 @@ class Line:
 _ACTS: dict[type[Any], Callable[[Line, Any], None]] = {
     e.Replied: Line._replied,
     e.Failed: Line._failed,
-    e.Expired: Line._expired,
     e.Resolved: Line._resolved,
     e.Ponged: Line._ponged,
     e.Down: Line._down,

@@ -26,12 +26,14 @@ from iris.errors import (
     NodeUnreachable,
     RuntimeClosed,
 )
+from iris.mesh.dialect import SessionDialect
 from iris.mesh.discovery import Discovery, DiscoverySpec
 from iris.mesh.health import HealthLimits
 from iris.mesh.hello import INCARNATION_BYTES, NONCE_BYTES, Hello
+from iris.mesh.hosting import Hosting
 from iris.mesh.keyring import Keyring
 from iris.mesh.limits import SessionLimits
-from iris.mesh.line import Line, SessionDialect
+from iris.mesh.line import Line
 from iris.mesh.outbox import Outbox, PlainDialect
 from iris.mesh.payload import Codec
 from iris.mesh.peer import NodeInfo, Peer, Shared, Ways
@@ -40,7 +42,7 @@ from iris.mesh.questions import Questions
 from iris.mesh.secure import ClientHandshake, Nonces, ServerHandshake
 from iris.mesh.server import Guest, Guests, PlainSpeaker, Speaker
 from iris.mesh.streams import Driver, Listening
-from iris.mesh.visit import Hosting, SessionSpeaker
+from iris.mesh.visit import SessionSpeaker
 from iris.mesh.wire import VERSION_2, Address, WireError, WireLimits, parse_address
 from iris.run.asking import Asking, opened
 from iris.run.context import current_pid
@@ -58,6 +60,10 @@ PROXIES_MOST = 1_000_000
 
 PEERS_MOST = 10_000
 """Nodes that one node knows at a time."""
+
+ANSWERS_BYTES = 64 << 20
+"""Of large answers that wait to be written on one connection; further ones fail. Without a key
+anybody may ask and not read, so it is less."""
 
 MakeDriver = Callable[[Callable[[BaseException], Any]], Driver]
 
@@ -128,7 +134,10 @@ class Node:
             limits.ping_every_s, limits.down_after_s, limits.backoff_most_s
         )  # fmt: skip
         self._session_limits = SessionLimits()
-        self._proxies = ProxyShared(lifecycle, fates, undelivered, post)
+        self._visit_limits = SessionLimits(
+            queued_bytes=ANSWERS_BYTES if keyring else SessionLimits.queued_bytes
+        )
+        self._proxies = ProxyShared(lifecycle, requests, fates, undelivered, post)
         self._lock = new_rlock()
         # Around the start and the stop.
         self._driver: Optional[Driver] = None
@@ -372,7 +381,7 @@ class Node:
         """Who understands a guest that begins with this byte."""
         if version == VERSION_2:
             opening = self._server_opening()
-            return SessionSpeaker(self._hosting, guest, opening, self._session_limits)
+            return SessionSpeaker(self._hosting, guest, opening, self._visit_limits)
         if self._keyring is not None:
             return WireError("key", "it does not speak version 2, and this node has a key")
         return PlainSpeaker(self._guests, guest)

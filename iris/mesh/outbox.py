@@ -13,7 +13,7 @@ from itertools import accumulate
 from typing import Any, Callable, Optional, Protocol, Union
 
 from iris.core.cell import ActorCell
-from iris.core.messages import Ending, ExitReason
+from iris.core.messages import Ending, ExitReason, Request
 from iris.core.tally import Counter
 from iris.errors import ActorError
 from iris.mesh.backlog import Backlog
@@ -56,6 +56,9 @@ class PlainDialect:
             f"actor {pid} stands for one on another node, and version 1 of the protocol has no"
             " questions; give both nodes a cluster_key, or send a message that says whom to answer"
         )
+
+    def withdrawn(self, proxy: Proxy, request: Request) -> None:
+        """There are none."""
 
     def linked(self, proxy: Proxy, other: ActorCell) -> None:
         """The other node does not come to know."""

@@ -25,9 +25,10 @@ from iris.core.messages import (
     unwrapped,
 )
 from iris.core.tally import Fates
-from iris.errors import BadInput, InternalError
+from iris.errors import BadInput, InternalError, IrisError
 from iris.run.delivery import owned
 from iris.run.lifecycle import Lifecycle
+from iris.run.requests import Requests
 from iris.run.undelivered import Undelivered
 
 ITEM_BYTES = 13
@@ -58,6 +59,9 @@ class Dialect(Protocol):
     def encode_question(self, pid: int, data: Any) -> bytes:
         """The same for a question to this proxy; ActorError where the peer takes none."""
 
+    def withdrawn(self, proxy: Proxy, request: Request) -> None:
+        """The asker of a question to it waits no longer."""
+
     def linked(self, proxy: Proxy, other: ActorCell) -> None:
         """An actor here was linked to one there."""
 
@@ -81,16 +85,18 @@ class Outbox(Protocol):
 class ProxyShared:
     """What all proxies of a runtime have in common."""
 
-    __slots__ = ("fates", "lifecycle", "post", "undelivered")
+    __slots__ = ("fates", "lifecycle", "post", "requests", "undelivered")
 
     def __init__(
         self,
         lifecycle: Lifecycle,
+        requests: Requests,
         fates: Fates,
         undelivered: Undelivered,
         post: Callable[[Callable[[], Any]], None],
     ) -> None:
         self.lifecycle = lifecycle
+        self.requests = requests
         self.fates = fates
         self.undelivered = undelivered
         self.post = post
@@ -143,6 +149,10 @@ class Proxy:
     def encode_question(self, data: Any) -> bytes:
         """See `iris.core.cell.RemoteRunner`."""
         return self._dialect.encode_question(self.cell.pid, data)
+
+    def withdrawn(self, request: Request) -> None:
+        """See `iris.core.cell.RemoteRunner`."""
+        self._dialect.withdrawn(self, request)
 
     def linked(self, other: ActorCell) -> None:
         """See `iris.core.cell.RemoteRunner`."""
@@ -213,6 +223,9 @@ class Proxy:
                 assert self.cell.control is not None
                 self.cell.control.asks -= 1
             item.taken = True
+            if not isinstance(item.message, bytes):
+                # It was sent on by a full mailbox, and not to this proxy.
+                return self._take_question(item, items)
             items.append(item)
             return len(item.message) + ITEM_BYTES
         try:
@@ -225,6 +238,18 @@ class Proxy:
             return ITEM_BYTES
         items.append(data)
         return len(data) + ITEM_BYTES
+
+    def _take_question(self, item: Request, items: list[Any]) -> int:
+        """A question that was not asked of a proxy, and is not packed."""
+        try:
+            item.message = self.encode_question(owned(item.message))
+        except (TypeError, IrisError) as error:
+            self.lose([item])
+            wrong = error if isinstance(error, IrisError) else BadInput(str(error))
+            self._shared.requests.fail(item, wrong)
+            return ITEM_BYTES
+        items.append(item)
+        return len(item.message) + ITEM_BYTES
 
     def _pass(self, marker: Marker) -> bool:
         """Act on a marker; True when the proxy has come to its end."""

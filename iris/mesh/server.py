@@ -104,6 +104,9 @@ class Guests:
 
     def holds(self, guest: Guest, more: int) -> None:
         """So many bytes more of an unfinished frame."""
+        if guest not in self._guests:
+            # What has come with the bytes that it was closed for.
+            return
         self._held += more
         while self._held > HELD_BYTES_MOST and self._guests:
             largest = max(self._guests, key=_held_by)

@@ -8,37 +8,25 @@ runs code of its own choosing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Callable, Optional
 
 from iris.core.cell import DEAD, ActorCell, ActorSpec, control_of
-from iris.core.links import Monitors
-from iris.core.messages import (
-    Ending,
-    ExitReason,
-    PySystemMessage,
-    Request,
-    SystemType,
-)
-from iris.core.table import Table
-from iris.core.tally import Fates as Counters
+from iris.core.messages import ExitReason, Request
 from iris.errors import BadInput, IrisError
 from iris.mesh import events as e
+from iris.mesh.bonds import Bonds
 from iris.mesh.channel import Channel
 from iris.mesh.departures import Fates
 from iris.mesh.frames import MESSAGE_BYTES
+from iris.mesh.hosting import Hosting
 from iris.mesh.limits import SessionLimits
-from iris.mesh.line import word_of
-from iris.mesh.payload import Codec, Undecodable
+from iris.mesh.payload import Undecodable
 from iris.mesh.secure import Secured, ServerHandshake
 from iris.mesh.server import Guest
 from iris.mesh.session import SessionV2
 from iris.mesh.streams import Driver
 from iris.mesh.wire import WireError
-from iris.run.asking import Asking
-from iris.run.delivery import Delivery
-from iris.run.lifecycle import Lifecycle
-from iris.run.requests import Requests
+from iris.mesh.words import word_of
 
 SLACK_MESSAGES = 64
 SLACK_BYTES = 64 * 1024
@@ -49,84 +37,7 @@ MONITORS_MOST = 1_000_000
 LINKS_MOST = 100_000
 """Of one other node; more of them are a mistake, or worse."""
 
-ORPHANS_S = 8.0
-"""How long links of a node that is gone without a goodbye wait for its return."""
-
 EAR = ActorSpec("remote watcher", 1, receives_system=True)
-
-
-class Hosting:
-    """What all visits of a node have in common. In the hub of the mesh."""
-
-    def __init__(
-        self,
-        driver: Driver,
-        table: Table,
-        delivery: Delivery,
-        lifecycle: Lifecycle,
-        monitors: Monitors,
-        asking: Asking,
-        requests: Requests,
-        counters: Counters,
-        codec: Codec,
-        find: Callable[[str], int],
-        lag: Callable[[], float],
-        incarnation: bytes,
-    ) -> None:
-        self.driver = driver
-        self.table = table
-        self.delivery = delivery
-        self.lifecycle = lifecycle
-        self.monitors = monitors
-        self.asking = asking
-        self.requests = requests
-        self.counters = counters
-        self.codec = codec
-        self.find = find
-        self.lag = lag
-        self.incarnation = incarnation
-        self.orphans: dict[bytes, dict[tuple[int, int], None]] = {}
-        # Links of nodes whose connection broke, by incarnation: (pid there, pid here).
-
-    def actor(self, pid: int) -> Optional[ActorCell]:
-        """An actor of this node that others may send to."""
-        cell = self.table.get(pid)
-        return None if cell is None or cell.spec.is_remote else cell
-
-    def leave_links(self, life: bytes, links: Iterable[tuple[int, int]], at_once: bool) -> None:
-        """The connection that these links came by is over."""
-        left = dict.fromkeys(links)
-        if not left:
-            return
-        if at_once:
-            self.end_links(left)
-            return
-        orphans = self.orphans.setdefault(life, {})
-        orphans.update(left)
-
-        def late() -> None:
-            ended = {link: None for link in left if orphans.pop(link, self) is None}
-            if not orphans and self.orphans.get(life) is orphans:
-                del self.orphans[life]
-            self.end_links(ended)
-
-        self.driver.later(ORPHANS_S, late)
-
-    def end_links(self, links: Iterable[tuple[int, int]]) -> None:
-        """The other node of these links is gone."""
-        for theirs, ours in links:
-            self.exit(theirs, ours, theirs, ExitReason.DISCONNECTED, "its node is gone")
-
-    def exit(self, theirs: int, ours: int, by: int, reason: ExitReason, text: str) -> None:
-        """An actor elsewhere has ended that is linked to one here."""
-        cell = self.actor(ours)
-        if cell is None:
-            return
-        if cell.spec.receives_system:
-            told = PySystemMessage(SystemType.EXIT, by, theirs, reason, {"message": text})
-            self.delivery.system(cell, told)
-        elif reason is not ExitReason.NORMAL:
-            self.lifecycle.request_stop(cell, Ending(reason, theirs))
 
 
 class _Ear:
@@ -177,8 +88,6 @@ class Visit:
         # The other node's ref: (pid, ref here).
         self._watched: dict[int, list[int]] = {}
         # pid: the other node's refs.
-        self._links: dict[tuple[int, int], None] = {}
-        # (pid there, pid here).
 
     @property
     def _session(self) -> SessionV2:
@@ -194,7 +103,7 @@ class Visit:
         self._life = secured.peer.incarnation
         self._session.lag_s = self._hosting.lag()
 
-    def wrote(self, messages: int) -> None:
+    def wrote(self, messages: int, lost: int) -> None:
         """Answers are no messages."""
 
     def fill(self) -> None:
@@ -237,8 +146,7 @@ class Visit:
                 hosting.monitors.end(ref)
         self._refs.clear()
         self._watched.clear()
-        links, self._links = self._links, {}
-        hosting.leave_links(self._life, links, self._left)
+        hosting.leave_links(self._life, self, self._left)
 
     # -- what the other node says ----------------------------------------------------------
 
@@ -270,6 +178,10 @@ class Visit:
                 self._session.undeliverable(pid, sender, count)
             self._session.taken(size, count, self._hosting.driver.now())
             return
+        self._loaded(cell, count, size)
+
+    def _loaded(self, cell: ActorCell, count: int, size: int) -> None:
+        """So much went into a mailbox; it is credit again when it is handled."""
         self._load[cell] = None
         self._load_messages += count
         self._load_bytes += size
@@ -285,21 +197,28 @@ class Visit:
         return messages
 
     def _ask(self, event: e.Asked) -> None:
+        cell = self._put(event)
+        if cell is None:
+            self._session.taken(event.cost_bytes, 1, self._hosting.driver.now())
+        else:
+            self._loaded(cell, 1, event.cost_bytes)
+
+    def _put(self, event: e.Asked) -> Optional[ActorCell]:
+        """Put a question into its mailbox; None where it fails at once."""
         hosting, session, number = self._hosting, self._session, event.request
-        session.taken(event.cost_bytes, 1, hosting.driver.now())
         if (hosting.incarnation, event.pid) in event.chain:
             session.fail(number, "cycle", f"actor {event.pid} waits for this answer itself")
-            return
+            return None
         cell = hosting.actor(event.pid)
         try:
             data = hosting.codec.decode(event.packed, event.payload)
         except Undecodable as error:
             session.fail(number, "error", f"the question cannot be read: {error}")
-            return
+            return None
         if cell is None:
             hosting.delivery.undeliverable(event.pid, data)
             session.fail(number, "dead", f"actor {event.pid} has ended or never existed")
-            return
+            return None
         request = Request(data, 0, self._settler(number), hosting.asking)
         request.chain = event.chain
         self._asked[number] = request
@@ -308,6 +227,8 @@ class Visit:
         except IrisError as error:
             if self._asked.pop(number, None) is not None:
                 session.fail(number, word_of(error), str(error))
+            return None
+        return cell
 
     def _settler(self, number: int) -> Callable[[tuple[bool, Any]], bool]:
         """What sends the answer to a question back. From any thread, once."""
@@ -320,8 +241,9 @@ class Visit:
                 return True
             try:
                 packed, payload = hosting.codec.encode(value)
-            except (TypeError, BadInput) as error:
-                text = str(error)
+            except Exception as error:
+                # Also what fields of a registered class raise; the asker must not wait for it.
+                text = f"the answer cannot be sent: {error}"
                 hosting.driver.post(lambda: self._answer_failed(number, BadInput(text)))
                 raise
             hosting.driver.post(lambda: self._answer(number, packed, payload))
@@ -388,12 +310,17 @@ class Visit:
 
     def _hear(self) -> None:
         """Actors have ended that the other node monitors."""
-        ear = self._ear
+        ear, hosting = self._ear, self._hosting
         ear.ready = False
         # Not ready first, THEN a look: whoever tells something from now on posts again.
         control = control_of(ear)
-        while control.items:
-            news = control.items.pop(0)
+        with hosting.table.lock:
+            ended = list(control.items)
+            control.items.clear()
+        bonds = hosting.bonds.get(self._life)
+        for news in ended:
+            if bonds is not None:
+                bonds.ended(news.target_pid)
             for theirs in self._watched.pop(news.target_pid, ()):
                 self._refs.pop(theirs, None)
                 self._session.down(
@@ -403,21 +330,24 @@ class Visit:
             self.channel.flush()
 
     def _link(self, event: e.Link) -> None:
-        link = (event.theirs, event.ours)
-        self._hosting.orphans.get(self._life, {}).pop(link, None)
-        if len(self._links) >= LINKS_MOST:
+        if self._hosting.actor(event.ours) is None:
+            return
+        bonds = self._hosting.bonds.setdefault(self._life, Bonds())
+        if bonds.count >= LINKS_MOST:
             self._wrong(f"there are over {LINKS_MOST} links")
-        elif self._hosting.actor(event.ours) is not None:
-            self._links[link] = None
+        else:
+            bonds.tie(event.theirs, event.ours, self)
 
     def _unlink(self, event: e.Unlink) -> None:
-        self._links.pop((event.theirs, event.ours), None)
+        bonds = self._hosting.bonds.get(self._life)
+        if bonds is not None:
+            bonds.untie(event.theirs, event.ours)
 
     def _exit(self, event: e.Exit) -> None:
-        link = (event.theirs, event.ours)
-        orphan = self._hosting.orphans.get(self._life, {}).pop(link, self)
-        if self._links.pop(link, orphan) is None:
-            self._hosting.exit(*link, event.by, ExitReason(event.reason), event.text)
+        hosting, link = self._hosting, (event.theirs, event.ours)
+        bonds = hosting.bonds.get(self._life)
+        if bonds is not None and bonds.untie(*link):
+            hosting.exit(*link, event.by, ExitReason(event.reason), event.text)
 
     def _wrong(self, text: str) -> None:
         self.channel.close()

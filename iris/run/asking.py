@@ -188,6 +188,8 @@ class Asking:
             return self._delivery.send(pid, data)
         remote = remote_of(target)
         data = owned(data) if remote is None else remote.encode_question(data)
+        if remote is not None and not request.chain:
+            request.chain = self._chain(self._table.get(request.asker))
         before = request.message
         with self._lock:
             self._check_owed(request, cell, request.passes)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from iris.core.cell import RESTARTING, ActorCell, control_of
+from iris.core.cell import RESTARTING, ActorCell, control_of, remote_of
 from iris.core.mailbox import CLOSED, Admission, Bound, Door, Ticket, Verdict
 from iris.core.messages import Request
 from iris.core.supervision import is_supervisor
@@ -230,6 +230,9 @@ class Requests:
             else:
                 self.release(request)
             request.over = True
+        remote = None if cell is None else remote_of(cell)
+        if remote is not None:
+            remote.withdrawn(request)
 
     def dropped(self, cell: ActorCell, request: Request) -> None:
         """A full mailbox has dropped the question for a newer message."""
