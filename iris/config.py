@@ -128,6 +128,10 @@ class MeshLimits:
     name_bytes: int = NAME_BYTES_MAX
     """Of a name that another node asks for, in UTF-8."""
 
+    window_bytes: int = 1 << 18
+    """By version 2: what another node may have sent here that is not handled. On slow ways between
+    fast networks more carries more: at least what a second carries, times the round trip."""
+
     guests_max: int = 4096
     """Connections from elsewhere at a time; over it the one silent for longest is closed."""
 
@@ -155,6 +159,7 @@ class MeshLimits:
     def __post_init__(self) -> None:
         for name in ("payload_bytes", "name_bytes"):
             whole_number(name, getattr(self, name), least=1, most=(1 << 32) - 1)
+        whole_number("window_bytes", self.window_bytes, least=1 << 16, most=1 << 30)
         whole_number("guests_max", self.guests_max, least=1, most=1 << 20)
         for name in (
             "progress_s", "frame_s", "silent_s", "io_timeout_s", "ping_every_s", "down_after_s",

@@ -41,6 +41,9 @@ class Owner(Protocol):
     def fill(self) -> None:
         """There is room: what waits may be given to the session now."""
 
+    def flushed(self, is_stuck: bool) -> None:
+        """What could be written is; `is_stuck` when the network or the peer takes no more now."""
+
     def ended(self, error: Exception, fates: Fates) -> None:
         """The connection is over, for whatever reason but `close`. The last call."""
 
@@ -128,6 +131,7 @@ class Channel:
         session, stream, now = self.session, self.stream, self._driver.now()
         if session is None or self.is_over:
             return
+        record = b""
         for _ in range(RECORDS_AT_ONCE):
             if stream.unsent:
                 break
@@ -140,6 +144,8 @@ class Channel:
                 break
         else:
             self._driver.post(self.flush)
+        # Something is left and there was no record: there is no credit.
+        self._owner.flushed(bool(stream.unsent or (not record and session.queued)))
         self._plan()
 
     def close(self) -> Fates:

@@ -149,19 +149,22 @@ class Line:
         while left_over:
             proxy, item = left_over[0]
             if not self._give(session, proxy, item):
-                backlog.block()
                 return
             left_over.popleft()
-        while backlog.ready:
+        while backlog.ready and not left_over:
             room = FILL_BYTES - session.queued_bytes
             if room <= 0 or session.queued >= FILL_MESSAGES:
-                backlog.block()
                 return
             proxy = backlog.ready.popleft()
             self._send(session, proxy, backlog.take(proxy, min(room, FILL_BYTES // 4)))
-            if left_over:
-                return
-        backlog.unblock()
+
+    def flushed(self, is_stuck: bool) -> None:
+        """See `iris.mesh.channel.Owner`."""
+        backlog = self.backlog
+        if backlog.is_empty() and not self._left_over:
+            backlog.unblock()
+        elif is_stuck or backlog.is_crowded():
+            backlog.block()
 
     def _send(self, session: SessionV2, proxy: Proxy, items: list[Any]) -> None:
         """Give messages to the session, runs of one kind together."""

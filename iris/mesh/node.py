@@ -133,7 +133,7 @@ class Node:
         self._health = HealthLimits(
             limits.ping_every_s, limits.down_after_s, limits.backoff_most_s
         )  # fmt: skip
-        self._session_limits = SessionLimits()
+        self._session_limits = SessionLimits(window_bytes=limits.window_bytes)
         self._visit_limits = SessionLimits(
             queued_bytes=ANSWERS_BYTES if keyring else SessionLimits.queued_bytes
         )

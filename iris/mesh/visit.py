@@ -130,6 +130,9 @@ class Visit:
         for cell in waiting:
             self._hosting.delivery.fence(cell, lambda: driver.post(one_less))
 
+    def flushed(self, is_stuck: bool) -> None:
+        """Nobody is to be slowed."""
+
     def ended(self, error: Exception, fates: Fates) -> None:  # noqa: ARG002  # No messages went.
         """See `iris.mesh.channel.Owner`."""
         self.close()
