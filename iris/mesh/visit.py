@@ -83,6 +83,8 @@ class Visit:
         # What has come since mailboxes were last looked at, and to whom.
         self._asked: dict[int, Request] = {}
         # By the number that the other node gave it.
+        self._costs: dict[int, int] = {}
+        # Of those that are credit again when they are settled, by the same number.
         self._ear = ActorCell(EAR, _no_handler, _Ear(self._hear, hosting.driver))
         self._refs: dict[int, tuple[int, int]] = {}
         # The other node's ref: (pid, ref here).
@@ -142,6 +144,7 @@ class Visit:
         """Nobody waits for anything here any more."""
         hosting = self._hosting
         asked, self._asked = self._asked, {}
+        self._costs.clear()
         for request in asked.values():
             hosting.requests.withdraw(request)
         with hosting.table.lock:
@@ -203,6 +206,9 @@ class Visit:
         cell = self._put(event)
         if cell is None:
             self._session.taken(event.cost_bytes, 1, self._hosting.driver.now())
+        elif cell.admission is not None:
+            # It may wait in the line in front of a full mailbox, which no mark in that tells of.
+            self._costs[event.request] = event.cost_bytes
         else:
             self._loaded(cell, 1, event.cost_bytes)
 
@@ -255,7 +261,7 @@ class Visit:
         return settle
 
     def _answer(self, number: int, packed: bool, payload: bytes) -> None:
-        if self._asked.pop(number, None) is None:
+        if self._settled(number) is None:
             self._hosting.counters.late_replies.add()
             return
         try:
@@ -265,12 +271,19 @@ class Visit:
         self.channel.flush()
 
     def _answer_failed(self, number: int, error: IrisError) -> None:
-        if self._asked.pop(number, None) is not None:
+        if self._settled(number) is not None:
             self._session.fail(number, word_of(error), str(error))
             self.channel.flush()
 
+    def _settled(self, number: int) -> Optional[Request]:
+        """Nobody waits for this answer any more; the question, if somebody did."""
+        cost_bytes = self._costs.pop(number, 0)
+        if cost_bytes:
+            self._session.taken(cost_bytes, 1, self._hosting.driver.now())
+        return self._asked.pop(number, None)
+
     def _withdrawn(self, event: e.Withdrawn) -> None:
-        request = self._asked.pop(event.request, None)
+        request = self._settled(event.request)
         if request is not None:
             self._hosting.requests.withdraw(request)
 

@@ -414,16 +414,39 @@ def test_a_receiver_that_does_not_handle_stops_its_sender_and_nobody_else(pair: 
     pair.check_fates()
 
 
-def test_questions_that_are_not_handled_stop_their_sender(pair: Pair) -> None:
+@pytest.mark.parametrize("bounded", [False, True])
+@pytest.mark.parametrize("size", [100_000, 30_000])
+def test_questions_that_are_not_handled_stop_their_sender(
+    pair: Pair, bounded: bool, size: int
+) -> None:
     here, there = pair.here, pair.there
-    stuck = there.spawn_with_mailbox(lambda mailbox: there.sleep(1000.0))
+    stuck = there.spawn(lambda _: there.sleep(5.0))
+    if bounded:
+        stuck = there.spawn_py_handler_bounded(lambda _: there.sleep(5.0), capacity=1)
+        there.set_overflow_policy(stuck, "block", None)
     target = pair.proxy(stuck)
-    askers = [Asker(here, timeout_s=100.0) for _ in range(100)]
+    askers = [Asker(here, timeout_s=4.0) for _ in range(300)]
     for asker in askers:
-        asker.ask(target, b"q" * 100_000)
+        asker.ask(target, b"q" * size)
     pair.sleep(2.0)
-    assert there.stats()["queued"] * 100_000 < 3 << 20
+    # A window, and a mailbox that counts as handled though 64 wait in it.
+    assert owed_there(pair) * size < (1 << 20) + 65 * 100_000
     assert here.nodes()[0].state == "up"
+    pair.sleep(3.0)
+    if not bounded:
+        # What lies in its mailbox will still be handled, and is held against its senders.
+        return
+    # All who stood in the line have given up, so the way is free again.
+    asker = Asker(here)
+    asker.ask(pair.proxy(there.spawn(there.reply)), b"x" * 200_000)
+    pair.settle()
+    assert asker.got == [b"x" * 200_000]
+
+
+def owed_there(pair: Pair) -> int:
+    """How many questions of the only guest are open there."""
+    [guest] = pair.there._system.mesh._guests
+    return len(guest._speaker._visit._asked)  # type: ignore[union-attr]
 
 
 def test_a_flood_in_both_directions_ends(pair: Pair) -> None:
