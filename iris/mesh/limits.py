@@ -18,9 +18,8 @@ from iris.mesh.requests import REQUESTS_MOST
 class SessionLimits:
     """How much may wait on one connection. Out of range: TypeError or BadInput."""
 
-    window_bytes: int = 1 << 18
-    """What the peer may have written here that was not taken. Twice as much carries some 20 % more
-    small messages on one machine, and a question waits twice as long behind them."""
+    window_bytes: int = 1 << 20
+    """What the peer may have written here that was not taken."""
 
     queued_frames: int = 4096
     """Messages that wait to be written; and as many small questions and answers."""

@@ -16,6 +16,7 @@ from unittest import mock
 
 from iris.assembly import assemble
 from iris.mesh.streams import Accepted, Connected, Receiver
+from iris.runtime import Runtime
 from iris.testing import SimRuntime, sim
 
 from .fakedriver import FakeDoor, FakeDriver, FakeTimer, check_fates
@@ -241,9 +242,9 @@ class Pair:
         driver = NodeDriver(self.net)
 
         def with_driver(*parts: Any) -> Any:
-            return assemble(*parts, make_driver=lambda _: driver)
+            return assemble(*parts[:-1], make_driver=lambda _: driver)
 
-        # The simulation has no argument for it, because its own network is to come.
+        # In place of the simulation's own network, which cannot be bent byte by byte.
         with mock.patch.object(sim, "assemble", with_driver):
             if keys:
                 with key_in_environment(*keys) as cluster_key:
@@ -281,7 +282,9 @@ class Pair:
 
     def resolve(self, name: str, rt: Optional[SimRuntime] = None, address: str = "") -> Any:
         """The proxy for a name, or the error."""
-        asked = (rt or self.here).resolve_remote_py(address or self.address, name)
+        runtime, address = rt or self.here, address or self.address
+        # Not its own: a simulated runtime cannot be awaited.
+        asked = Runtime.resolve_remote_py(runtime, address, name)
         self.settle()
         return asked
 

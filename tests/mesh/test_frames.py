@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 import pytest
 
-from iris.config import NAME_BYTES_MAX
+from iris.config import NAME_BYTES_MAX, MeshLimits
 from iris.core.messages import ExitReason
 from iris.mesh import events as e
 from iris.mesh import frames as f
@@ -151,8 +151,8 @@ def test_the_limits_of_the_page_are_those_of_the_code() -> None:
         ("or {} MiB of answers and ends", CONTROL_BYTES_MOST >> 20),
         ("a `reply` whose frame is over {} bytes", SMALL_REPLY_BYTES),
         ("may write {} bytes of such frames", FIRST_CREDIT_BYTES),
-        ("(at least {}; 1 MiB unless set)", FIRST_CREDIT_BYTES),
-        ("; {} MiB unless set)", limits.window_bytes >> 20),
+        ("(at least {}; nodes take 256 KiB unless set)", FIRST_CREDIT_BYTES),
+        ("nodes take {} KiB unless set)", MeshLimits().window_bytes >> 10),
         ("otherwise it waits {} ms", int(ACKNOWLEDGE_S * 1000)),
         ("questions and answers of at most {} bytes", QUICK_BYTES),
         ("A payload has at most {} bytes", f.PAYLOAD_BYTES_MOST),
