@@ -74,6 +74,7 @@ LAYERS: dict[str, int] = {
     "iris.mesh.couplings": 3,
     "iris.mesh.dialect": 3,
     "iris.mesh.hosting": 3,
+    "iris.mesh.inquiries": 3,
     "iris.mesh.keys": 3,
     "iris.mesh.kernel": 3,
     "iris.mesh.line": 3,

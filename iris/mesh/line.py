@@ -21,6 +21,7 @@ from iris.mesh.backlog import Backlog
 from iris.mesh.channel import Channel
 from iris.mesh.couplings import Couplings
 from iris.mesh.departures import Fates
+from iris.mesh.inquiries import NO_END_S, Inquiries
 from iris.mesh.limits import SessionLimits
 from iris.mesh.payload import Codec, Undecodable
 from iris.mesh.proxy import Packed, Proxy
@@ -39,12 +40,6 @@ network busy. Answers and pings pass it anyway."""
 
 BARREN_MOST = 2
 """Connections in a row that end before the peer has answered anything; then it is unreachable."""
-
-QUESTIONS_MOST = 4096
-"""Questions that wait for a connection."""
-
-NO_END_S = 3600.0
-"""What a question has that was passed on, whose asker did not say how long it waits."""
 
 
 class Owner(Protocol):
@@ -84,7 +79,6 @@ class Line:
         self._limits = limits
         self._io_timeout_s = io_timeout_s
         self._make_opening = make_opening
-        self._lag = lag
         self._own_incarnation = own_incarnation
         self.backlog = Backlog(driver, lock, self.run)
         self.backlog.owner = self
@@ -94,9 +88,7 @@ class Line:
         self._channel: Optional[Channel] = None
         self._left_over: deque[tuple[Proxy, Any]] = deque()
         # Messages that were taken out of lanes and found no room in the session.
-        self._waiting: deque[Question] = deque()
-        self._pings: dict[int, Question] = {}
-        self._ping_number = 0
+        self._inquiries = Inquiries(driver, self._late, lag)
         self._monitored: dict[int, None] = {}
         # The pids of proxies that the session has told of.
         self._asked: dict[Request, int] = {}
@@ -120,7 +112,7 @@ class Line:
     def run(self) -> None:
         """Send what can be sent now."""
         backlog = self.backlog
-        if backlog.is_empty() and not (backlog.fresh or self._left_over or self._waiting):
+        if backlog.is_empty() and not (backlog.fresh or self._left_over or self._inquiries):
             backlog.unblock()
             return
         if self._session is None:
@@ -144,7 +136,7 @@ class Line:
                 break
             self._monitored[proxy.cell.pid] = None
         self._couplings.tell(session)
-        self._ask_waiting(session)
+        self._inquiries.give(session)
         left_over = self._left_over
         while left_over:
             proxy, item = left_over[0]
@@ -268,58 +260,15 @@ class Line:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is asked now."""
-        session = self._session
-        asked: list[Any] = [] if session is None else session.outstanding()
-        # A sign of life that may be waited for without an end is nobody's question.
-        return all(
-            type(one) is Question and one.ends_at is None
-            for one in (*asked, *self._pings.values(), *self._waiting)
-        )
+        return self._inquiries.is_idle(self._session)
 
     def ask(self, question: Question) -> None:
         """Ask it; its `settle` is called once, not within this call."""
-        if len(self._waiting) >= QUESTIONS_MOST:
+        if self._inquiries.add(question):
+            self._driver.post(self.run)
+        else:
             error = TimeoutError(f"{self._owner.address} is asked too much at a time")
             self._driver.post(lambda: question.settle(error))
-            return
-        self._waiting.append(question)
-        self._watch(question)
-        self._driver.post(self.run)
-
-    def _ask_waiting(self, session: SessionV2) -> None:
-        now = self._driver.now()
-        session.lag_s = self._lag()
-        while self._waiting:
-            question = self._waiting[0]
-            if question.name is None:
-                number = self._ping_number = self._ping_number + 1
-                asked = session.ping(number)
-                if asked:
-                    self._pings[number] = question
-            else:
-                timeout_s = max(0.001, (question.ends_at or now + NO_END_S) - now)
-                asked = session.resolve(question.name, timeout_s, question, now) > 0
-            if not asked:
-                return
-            self._waiting.popleft()
-
-    def _watch(self, question: Question) -> None:
-        """Fail a question when its time is over, wherever it waits then."""
-        if question.ends_at is None:
-            return
-
-        def late() -> None:
-            timer.close()
-            if question in self._waiting:
-                self._waiting.remove(question)
-            elif question in self._pings.values():
-                self._pings = {at: one for at, one in self._pings.items() if one is not question}
-            else:
-                # A name that was asked for: the session tells.
-                return
-            question.settle(self._late())
-
-        timer = self._driver.later(max(0.0, question.ends_at - self._driver.now()), late)
 
     def _late(self) -> TimeoutError:
         return TimeoutError(
@@ -384,11 +333,7 @@ class Line:
         self._asked.clear()
         self._forget_life()
         was_open = channel is not None and channel.session is not None
-        questions = self._count_end(channel, fates, str(error))
-        self._waiting.extendleft(reversed(questions))
-        again = all(one.tries < 1 for one in questions)
-        for question in questions:
-            question.tries += 1
+        again = self._inquiries.broken(self._count_end(channel, fates, str(error)))
         self._barren += 1
         refused = not was_open and not isinstance(error, OSError)
         if refused or self._barren > BARREN_MOST or not again:
@@ -398,19 +343,18 @@ class Line:
         self._driver.post(self.run)
 
     def _count_end(self, channel: Optional[Channel], fates: Fates, why: str) -> list[Question]:
-        """The session is over: count, fail what was asked by actors; gives what the node asked."""
+        """The session is over: count, fail what actors asked; gives the names that were asked."""
         self._counters.in_doubt.add_many(fates.in_doubt)
         self._counters.lost.add_many(fates.lost)
         session = None if channel is None else channel.session
         asked: list[Any] = [] if session is None else session.outstanding()
-        questions = [*self._pings.values()]
-        self._pings.clear()
+        names = []
         for token in asked:
             if isinstance(token, Question):
-                questions.append(token)
+                names.append(token)
             else:
                 self._fail(token, self._unreachable(f"the connection was lost ({why})"))
-        return questions
+        return names
 
     def drop(self) -> list[Question]:
         """The peer is down: close, lose what has not gone out; gives what was asked."""
@@ -426,10 +370,8 @@ class Line:
         self._barren = 0
         self._monitored.clear()
         self._asked.clear()
-        questions += self._waiting
-        self._waiting.clear()
         self.backlog.unblock()
-        return questions
+        return questions + self._inquiries.drop()
 
     def close(self) -> None:
         """This node stops: say goodbye, and drop."""
@@ -487,10 +429,8 @@ class Line:
         event.token.settle(event.pid)
 
     def _ponged(self, event: e.Ponged) -> None:
-        question = self._pings.pop(event.number, None)
         self._owner.lags(event.lag_s)
-        if question is not None:
-            question.settle(1)
+        self._inquiries.ponged(event.number)
 
     def _down(self, event: e.Down) -> None:
         """An actor that a proxy stands for has ended."""
