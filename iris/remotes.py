@@ -6,7 +6,7 @@ Delegation only, like `iris.facade`, from which they are apart for size alone.
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from iris.interop.awaiting import Outcome
 from iris.mesh.peer import NodeInfo
@@ -81,12 +81,13 @@ class RemoteFacade:
         self._system.mesh.begin_resolve(addr, name, outcome.settle)
         return outcome
 
-    def send_remote(self, addr: str, pid: int, data: Any) -> bool:
+    def send_remote(self, addr: str, pid: Union[int, str], data: Any) -> bool:
         """Send to an actor at another node.
 
         Args:
             addr: where the other node listens.
-            pid: of its proxy here, or its own pid there.
+            pid: of its proxy here, or its own pid there; between nodes with a `cluster_key` also
+                a name, for whoever has it there when the message arrives.
             data: as `send` takes it for a proxy; bytes up to `payload_bytes` of `MeshLimits`, with
                 a `cluster_key` up to 64 MiB.
 

@@ -38,6 +38,9 @@ FILL_BYTES = 256 * 1024
 """What is given to a session ahead of the writing: a break loses it, so no more than keeps the
 network busy. Answers and pings pass it anyway."""
 
+NAMED_MOST = 4096
+"""Messages to names that wait for the network; one more is refused."""
+
 BARREN_MOST = 2
 """Connections in a row that end before the peer has answered anything; then it is unreachable."""
 
@@ -88,6 +91,8 @@ class Line:
         self._channel: Optional[Channel] = None
         self._left_over: deque[tuple[Proxy, Any]] = deque()
         # Messages that were taken out of lanes and found no room in the session.
+        self._named: deque[tuple[str, int, bytes]] = deque()
+        # Messages to names, which have no proxy: (name, sender, payload). Any thread appends.
         self._inquiries = Inquiries(driver, self._late, lag)
         self._monitored: dict[int, None] = {}
         # The pids of proxies that the session has told of.
@@ -105,14 +110,16 @@ class Line:
         """Messages that were taken out of lanes and have not gone out. From any thread."""
         session = self._session
         queued = 0 if session is None else session.lanes.queued - session.lanes.replies
-        return len(self._left_over) + queued
+        return len(self._left_over) + len(self._named) + queued
 
     # -- what users send -------------------------------------------------------------------
 
     def run(self) -> None:
         """Send what can be sent now."""
         backlog = self.backlog
-        if backlog.is_empty() and not (backlog.fresh or self._left_over or self._inquiries):
+        if backlog.is_empty() and not (
+            backlog.fresh or self._left_over or self._named or self._inquiries
+        ):
             backlog.unblock()
             return
         if self._session is None:
@@ -137,6 +144,9 @@ class Line:
             self._monitored[proxy.cell.pid] = None
         self._couplings.tell(session)
         self._inquiries.give(session)
+        named = self._named
+        while named and session.send_named(*named[0], packed=type(named[0][2]) is Packed):
+            named.popleft()
         left_over = self._left_over
         while left_over:
             proxy, item = left_over[0]
@@ -199,6 +209,16 @@ class Line:
             return number > 0
         self._counters.lost.add()
         self._fail(item, LimitReached(f"too much waits for node {self._owner.address}"))
+        return True
+
+    def send_named(self, name: str, sender: int, payload: bytes) -> bool:
+        """Send a message to whoever has a name there, when it arrives; False when there is no room.
+
+        From any thread; the caller has `run` called.
+        """
+        if len(self._named) >= NAMED_MOST:
+            return False
+        self._named.append((name, sender, payload))
         return True
 
     def withdraw(self, request: Request) -> None:
@@ -366,6 +386,8 @@ class Line:
         if channel is not None:
             questions = self._count_end(channel, channel.close(), "it is down")
         self._drop_left_over()
+        self._counters.lost.add_many(len(self._named))
+        self._named.clear()
         self._forget_life()
         self._barren = 0
         self._monitored.clear()

@@ -197,10 +197,13 @@ class Node:
         checked_name(name)
         self._ask(address, name, settle)
 
-    def send(self, addr: str, pid: int, data: Any) -> bool:
-        """Send to an actor at another node, by the pid of its proxy or its own there."""
+    def send(self, addr: str, pid: Union[int, str], data: Any) -> bool:
+        """Send to an actor at another node, by the pid of its proxy, its own there, or its name."""
         address = parse_address(addr)
-        check_pid(pid)
+        if isinstance(pid, str):
+            checked_name(pid)
+        else:
+            check_pid(pid)
         self._network()
         dialect, data = self._dialect, owned(data)
         payload = data if isinstance(data, bytes) else dialect.encode(data)
@@ -210,7 +213,24 @@ class Node:
                 " send less at a time, or raise it on both nodes with"
                 " Runtime(mesh=iris.MeshLimits(payload_bytes=...))"
             )
-        return self._delivery.send(self._proxy_for(address, pid), payload)
+        if not isinstance(pid, str):
+            return self._delivery.send(self._proxy_for(address, pid), payload)
+        return self._send_named(address, pid, payload)
+
+    def _send_named(self, address: Address, name: str, payload: bytes) -> bool:
+        line, sender = self._peer(address).outbox, current_pid()
+        if not isinstance(line, Line):
+            raise BadInput(
+                f"the message to the name {name!r} at {address} cannot be sent: version 1 of the"
+                " protocol has none; give both nodes a cluster_key, or ask for its pid with"
+                " resolve_remote"
+            )
+        with self._lock:
+            driver = self._network()
+            taken = line.send_named(name, sender, payload)
+            (self._fates.accepted if taken else self._fates.refused).add()
+            driver.post(line.run)
+        return taken
 
     def register_type(self, code: int, cls: type[Any]) -> None:
         """Let a dataclass travel between nodes."""

@@ -18,8 +18,14 @@ from iris.mesh.wire import WireError, WireLimits
 from iris.run.delivery import Delivery
 
 AHEAD_BYTES = 4 << 20
-"""What one connection may have in mailboxes, unhandled, before it is read no further. Enough that
-a receiver never waits for its sender, and few enough for a hundred senders."""
+AHEAD_BYTES_LEAST = 64 * 1024
+AHEAD_BYTES_ALL = 16 << 20
+"""What one connection may have in mailboxes, unhandled, before it is read no further: its share of
+what all may have, within bounds. Twice as much can come of it, because a second load is read while
+the first is being handled. Enough that a receiver never waits for its sender."""
+
+MESSAGE_COSTS = 64
+"""What a message takes besides its payload, about: a bytes object and its place in a lane."""
 
 UNREAD_BYTES = 64 * 1024
 """Answers that a guest may leave unread; then nothing more is read from it until it has."""
@@ -84,6 +90,12 @@ class Guests:
 
     def __iter__(self) -> Iterator[Guest]:
         return iter(list(self._guests))
+
+    @property
+    def ahead_bytes(self) -> int:
+        """What one guest may have in mailboxes, unhandled."""
+        share = AHEAD_BYTES_ALL // max(1, len(self._guests))
+        return max(AHEAD_BYTES_LEAST, min(AHEAD_BYTES, share))
 
     def accepted(self, stream: Stream) -> Optional[Receiver]:
         """See `iris.mesh.streams.Accepted`."""
@@ -277,6 +289,7 @@ class PlainSpeaker:
         wrong: Optional[WireError] = None
         for event in server.receive_data(data, guests.driver.now()):
             if isinstance(event, Messages):
+                self._ahead += MESSAGE_COSTS * len(event.payloads)
                 cell = guests.delivery.send_run(event.pid, event.payloads)
                 if cell is not None:
                     self._receivers[cell] = None
@@ -291,7 +304,7 @@ class PlainSpeaker:
             guests.dismiss(self._guest, str(wrong))
             return
         self._ahead += len(data)
-        if self._ahead > AHEAD_BYTES:
+        if self._ahead > guests.ahead_bytes:
             self._fence()
         if stream.unsent > UNREAD_BYTES:
             self._full = True

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Union
 
 from iris.assembly import assemble
 from iris.config import config_of, release_gil_limits, seconds, whole_number
@@ -121,7 +121,7 @@ class _Driven(Facade):
         with self._driving():
             return super().is_node_up(addr)
 
-    def send_remote(self, addr: str, pid: int, data: Any) -> bool:
+    def send_remote(self, addr: str, pid: Union[int, str], data: Any) -> bool:
         """As `Runtime.send_remote`, and as `send` here."""
         with self._driving():
             return super().send_remote(addr, pid, data)

@@ -21,6 +21,7 @@ from iris.errors import (
     LimitReached,
     NodeUnreachable,
 )
+from iris.mesh.line import NAMED_MOST
 from iris.mesh.peer import FORGET_AFTER_S
 
 from .fakenet import Asker, Pair, Wire, result
@@ -59,6 +60,35 @@ def test_a_question_is_answered_and_a_message_is_delivered(pair: Pair) -> None:
     assert asker.got == [{"a": [1, 2.5, None, "x", b"y"]}]
     assert got == [b"raw", {"k": 1}, [1, 2], "text", None, 7]
     pair.check_fates()
+
+
+def test_a_message_goes_to_whoever_has_the_name_when_it_arrives(pair: Pair) -> None:
+    got: list[Any] = []
+    assert pair.here.send_remote(pair.address, "late", b"before anybody has it")
+    pair.settle()
+    assert pair.there.stats()["undeliverable"] == 1
+    pair.there.register("late", pair.there.spawn(got.append))
+    for message in (b"raw", {"k": [1, 2]}, memoryview(b"view")):
+        assert pair.here.send_remote(pair.address, "late", message)
+    pair.settle()
+    assert got == [b"raw", {"k": [1, 2]}, b"view"]
+    assert pair.here.stats()["forwarded"] == 4
+    assert pair.here.nodes()[0].proxies == 0
+    pair.check_fates()
+
+
+def test_messages_to_names_are_bounded_and_lost_with_their_node(pair: Pair) -> None:
+    gone = "gone:1"
+    taken = [pair.here.send_remote(gone, "name", b"x") for _ in range(NAMED_MOST + 2)]
+    assert taken == [True] * NAMED_MOST + [False] * 2
+    pair.settle()
+    stats = pair.here.stats()
+    assert (stats["lost"], stats["refused"], stats["queued"]) == (NAMED_MOST, 2, 0)
+    pair.check_fates()
+    with pytest.raises(BadInput):
+        pair.here.send_remote(pair.address, "", b"x")
+    with pytest.raises(TypeError):
+        pair.here.send_remote(pair.address, "name", object())
 
 
 # -- questions -----------------------------------------------------------------------------

@@ -102,7 +102,7 @@ def test_an_error_of_send_remote_makes_no_proxy() -> None:
     for pid in (0, -1, 2**64):
         with pytest.raises(iris.BadInput):
             world.rt.send_remote(world.address, pid, b"x")
-    for wrong in ("5", 5.0, None, True):
+    for wrong in (5.0, 5.0, None, True):
         with pytest.raises(TypeError):
             world.rt.send_remote(world.address, wrong, b"x")  # type: ignore[arg-type]
     for address in ("node", "node:0", "node:65536", ":7", "no de:7", "", "[::1]", "::1:7"):
@@ -331,4 +331,10 @@ def test_the_order_of_each_thread_is_kept(world: World) -> None:
     pairs = [tuple(map(int, payload.split())) for payload in got(stream)]
     for name in range(4):
         assert [number for who, number in pairs if who == name] == list(range(500))
+    world.check_fates()
+
+
+def test_version_1_has_no_messages_to_names(world: World) -> None:
+    with pytest.raises(iris.BadInput, match=r"cluster_key.*resolve_remote"):
+        world.rt.send_remote(world.address, "name", b"x")
     world.check_fates()

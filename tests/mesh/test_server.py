@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 import iris
-from iris.mesh.server import AHEAD_BYTES, HELD_BYTES_MOST, SWEEP_S, UNREAD_BYTES
+from iris.mesh.server import (
+    AHEAD_BYTES,
+    AHEAD_BYTES_ALL,
+    HELD_BYTES_MOST,
+    MESSAGE_COSTS,
+    SWEEP_S,
+    UNREAD_BYTES,
+)
 
 from .fakedriver import FakeStream, World
 
@@ -145,6 +152,28 @@ def fill(world: World, guest: FakeStream, pid: int) -> int:
 
 
 KINDS = ["push", "release_gil", "pull", "virtual", "bounded"]
+
+
+def test_many_guests_share_what_one_may_have_ahead(world: World) -> None:
+    pid = world.rt.spawn(len)
+    guests = [open_door(world), *(world.driver.doors[0].let_in() for _ in range(127))]
+    guests[0].come(b"\x01")
+    sent = 0
+    while not guests[0].paused:
+        guests[0].come(frame(pid, bytes(1 << 14)))
+        sent += 1
+        assert sent << 14 <= 3 * AHEAD_BYTES_ALL // 128, "it is read on and on"
+
+
+def test_small_messages_count_for_what_they_take(world: World) -> None:
+    pid = world.rt.spawn(len)
+    guest = open_door(world)
+    guest.come(b"\x01")
+    sent = 0
+    while not guest.paused:
+        guest.come(frame(pid, b"") * 1000)
+        sent += 1000
+        assert sent * MESSAGE_COSTS <= 3 * AHEAD_BYTES, "it is read on and on"
 
 
 @pytest.mark.parametrize("kind", KINDS)
