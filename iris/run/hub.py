@@ -118,12 +118,13 @@ class GeventHub:
 
     def later(self, delay_s: float, call: Callable[[], Any]) -> Any:
         timer = self._loop.timer(max(delay_s, 0.0))
-        timer.start(call)
+        # By the time of now, and not that of when the loop last looked.
+        timer.start(call, update=True)
         return timer
 
     def later_aside(self, delay_s: float, call: Callable[[], Any]) -> Any:
         timer = self._loop.timer(max(delay_s, 0.0), ref=False)
-        timer.start(call)
+        timer.start(call, update=True)
         return timer
 
     def watcher(self, descriptor: int, is_writer: bool) -> Any:
@@ -343,7 +344,9 @@ class Port:
     def later(self, delay_s: float, call: Callable[[], Any]) -> Any:
         """Run `call()` in the hub after some seconds."""
         timer = self._hub.loop.timer(max(delay_s, 0.0))
-        timer.start(call)
+        # By the time of now: where the loop has not run for a while, its own is that much behind,
+        # and the time of a wait would be over that much too early.
+        timer.start(call, update=True)
         return timer
 
     def remind(self, delay_s: float, sleeper: Sleeper) -> None:

@@ -365,3 +365,34 @@ def test_handlers_may_use_the_server_side_of_gevent(script: Callable[..., Any]) 
         server.stop()
         print(rt.shutdown(20))
     """).check("[]")
+
+STALE = """
+import gevent
+import iris
+from iris.run.clock import sleep
+
+gevent.sleep(0)
+with iris.Runtime() as rt:
+
+    def slow(mailbox):
+        while True:
+            message = mailbox.recv()
+            if message is None:
+                return
+            sleep(0.05)
+            rt.reply(message)
+
+    pid = rt.spawn_with_mailbox(slow)
+    for number in range(4):
+        # A real sleep: nobody runs the loop of this thread meanwhile, so its time is an old one.
+        sleep(1.0)
+        assert rt.ask(pid, number, timeout_s=0.9) == number
+print("all in time")
+"""
+
+
+def test_a_wait_has_all_its_time_though_the_loop_has_not_run_for_longer(
+    script: Callable[..., Any],
+) -> None:
+    """A timer of gevent counts from when its loop last looked at the clock, if it is not told."""
+    script(STALE).check("all in time")

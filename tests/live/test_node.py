@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, Optional
 
@@ -551,7 +552,7 @@ def test_a_slow_receiver_slows_its_sender_and_loses_nothing(until: Until) -> Non
                 refused += 1
                 most = max(most, there.stats()["queued"])
                 held.clear()
-                gevent.sleep(0.001)
+                time.sleep(0.001)
         until(lambda: len(got) == 600)
         assert got == list(range(600))
         assert refused
