@@ -548,6 +548,9 @@ def test_a_slow_receiver_slows_its_sender_and_loses_nothing(until: Until) -> Non
         filler = bytes(100_000)
         refused, most = 0, 0
         for number in range(600):
+            if number % 20 == 0:
+                # So that the thread of the mesh sees in time how much there is.
+                time.sleep(0.002)
             while not here.send(proxy, b"%d " % number + filler):
                 refused += 1
                 most = max(most, there.stats()["queued"])
