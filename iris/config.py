@@ -166,12 +166,7 @@ class MeshLimits:
             "progress_s", "frame_s", "silent_s", "io_timeout_s", "ping_every_s", "down_after_s",
             "backoff_most_s",
         ):  # fmt: skip
-            value = number_of_seconds(name, getattr(self, name))
-            if not 0 < value <= TIMEOUT_MOST_S:
-                raise BadInput(
-                    f"{name}={value!r} is out of range; give more than 0 and at most"
-                    f" {TIMEOUT_MOST_S:.0f} seconds"
-                )
+            some_seconds(name, getattr(self, name))
 
 
 @dataclass(frozen=True)
@@ -383,6 +378,17 @@ def number_of_seconds(name: str, value: object) -> float:
     """Return `value` when it is a number, of whatever size, else raise TypeError."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} is a number of seconds, not {value!r}")
+    return value
+
+
+def some_seconds(name: str, value: object) -> float:
+    """Return `value` when it is a time over 0 that timers bear, else raise."""
+    value = number_of_seconds(name, value)
+    if not 0 < value <= TIMEOUT_MOST_S:
+        raise BadInput(
+            f"{name}={value!r} is out of range; give more than 0 and at most"
+            f" {TIMEOUT_MOST_S:.0f} seconds"
+        )
     return value
 
 

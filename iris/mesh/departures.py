@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from iris.config import NAME_BYTES_MAX
+from iris.core.messages import CHAIN_MOST
 from iris.errors import BadInput, LimitReached
 from iris.mesh import frames as f
 from iris.mesh.credit import SMALL_REPLY_BYTES, Spending
@@ -159,10 +160,10 @@ class Departures:
             BadInput: the payload is over `payload_bytes`. LimitReached: the chain is too long.
         """
         self._check_payload(len(payload))
-        if len(chain) > f.CHAIN_MOST:
+        if len(chain) > CHAIN_MOST:
             raise LimitReached(
                 f"{len(chain)} actors wait for each other in one line, over the limit of"
-                f" {f.CHAIN_MOST} between nodes; let one of them send instead of ask"
+                f" {CHAIN_MOST} between nodes; let one of them send instead of ask"
             )
         if not self._open or self._leaving or self.requests.full:
             return 0

@@ -80,10 +80,6 @@ GOODBYE_BODY = Struct(">")
 MESSAGE_BYTES = MESSAGE_HEADER.size
 """What a message has on the wire besides its payload."""
 
-CHAIN_MOST = 32
-"""Actors that wait for each other in one line. Longer ones are a mistake, and each costs 24 bytes
-in every question."""
-
 WORD_BYTES_MOST = 32
 """Of the word for why a question failed."""
 

@@ -19,9 +19,8 @@ from dataclasses import dataclass
 from math import inf, sqrt
 from typing import Callable, Optional
 
-from iris.config import TIMEOUT_MOST_S, number_of_seconds
+from iris.config import some_seconds
 from iris.core.messages import Word
-from iris.errors import BadInput
 
 GAPS_KEPT = 64
 """Between answers: with a ping a second the last minute, so that a bad hour is forgotten soon."""
@@ -90,12 +89,7 @@ class HealthLimits:
 
     def __post_init__(self) -> None:
         for name in ("ping_every_s", "down_after_s", "backoff_most_s"):
-            value = number_of_seconds(name, getattr(self, name))
-            if not 0 < value <= TIMEOUT_MOST_S:
-                raise BadInput(
-                    f"{name}={value!r} is out of range; give more than 0 and at most"
-                    f" {TIMEOUT_MOST_S:.0f} seconds"
-                )
+            some_seconds(name, getattr(self, name))
 
 
 class Judge:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from iris.config import TIMEOUT_MOST_S, number_of_seconds, whole_number
-from iris.errors import BadInput
+from iris.config import some_seconds, whole_number
 from iris.mesh.credit import FIRST_CREDIT_BYTES, WINDOW_BYTES_MOST
 from iris.mesh.frames import PAYLOAD_BYTES_MOST
 from iris.mesh.requests import REQUESTS_MOST
@@ -45,9 +44,4 @@ class SessionLimits:
             ("requests", 1, REQUESTS_MOST),
         ):
             whole_number(name, getattr(self, name), least=least, most=most)
-        value = number_of_seconds("progress_s", self.progress_s)
-        if not 0 < value <= TIMEOUT_MOST_S:
-            raise BadInput(
-                f"progress_s={value!r} is out of range; give more than 0 and at most"
-                f" {TIMEOUT_MOST_S:.0f} seconds"
-            )
+        some_seconds("progress_s", self.progress_s)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Callable, Optional, Protocol, Union
 
-from iris.core.messages import ExitReason, Hop, Request
+from iris.core.messages import CHAIN_MOST, ExitReason, Hop, Request
 from iris.core.tally import Fates as Counters
 from iris.errors import ActorError, IrisError, LimitReached, NodeUnreachable
 from iris.mesh import events as e
@@ -231,7 +231,7 @@ class Line:
     def _hops(self, chain: tuple[Hop, ...]) -> list[tuple[bytes, int]]:
         own = self._own_incarnation
         # The latest, if there are too many to be told.
-        return [(own if life is None else life, pid) for life, pid in chain[-32:]]
+        return [(own if life is None else life, pid) for life, pid in chain[-CHAIN_MOST:]]
 
     def wrote(self, messages: int, lost: int) -> None:
         """See `iris.mesh.channel.Owner`."""
@@ -395,12 +395,10 @@ class Line:
         self.backlog.unblock()
         return questions + self._inquiries.drop()
 
-    def close(self) -> None:
-        """This node stops: say goodbye, and drop."""
+    def leave(self) -> None:
+        """This node stops: say goodbye."""
         if self._channel is not None:
             self._channel.leave()
-        for question in self.drop():
-            question.settle(ConnectionAbortedError("this node has stopped"))
 
     # -- what the peer says ----------------------------------------------------------------
 

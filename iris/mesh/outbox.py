@@ -240,9 +240,8 @@ class Outbox:
         # Those who come now find no connection, and no door that nothing would open.
         self.backlog.unblock()
 
-    def close(self) -> None:
-        """This node stops."""
-        self.drop()
+    def leave(self) -> None:
+        """This node stops, for which version 1 has no word."""
 
 
 def closed_by(address: Address) -> ConnectionResetError:

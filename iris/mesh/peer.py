@@ -97,7 +97,7 @@ class Outbox(Protocol):
     def underway(self) -> int: ...
     def run(self) -> None: ...
     def drop(self) -> Any: ...
-    def close(self) -> None: ...
+    def leave(self) -> None: ...
 
 
 class Questions(Protocol):
@@ -149,14 +149,16 @@ class Peer:
 
     def resolve(self, name: str, settle: Settle) -> None:
         """Ask for the pid of a name; `settle` gets it, 0 for nobody, or NodeUnreachable."""
-        ends_at = self._driver.now() + self._shared.io_timeout_s
-        self._questions.ask(Question(name, self._answer(settle), ends_at))
-        self._plan()
+        self._ask(name, self._answer(settle))
 
     def check(self, settle: Settle) -> None:
         """Ask for a sign of life; `settle` gets 1 or NodeUnreachable."""
+        self._ask(None, self._answer(settle))
+
+    def _ask(self, name: Optional[str], settle: Settle) -> None:
+        """Ask, and wait for the answer no longer than `io_timeout_s`."""
         ends_at = self._driver.now() + self._shared.io_timeout_s
-        self._questions.ask(Question(None, self._answer(settle), ends_at))
+        self._questions.ask(Question(name, settle, ends_at))
         self._plan()
 
     def _answer(self, settle: Settle) -> Settle:
@@ -364,9 +366,9 @@ class Peer:
 
     def close(self) -> None:
         """Close its connections; what waits is lost. The node stops, or forgets it."""
-        self.outbox.close()
+        self.outbox.leave()
         error = ConnectionAbortedError(errno.ECONNABORTED, "this node has stopped")
-        for question in self._questions.drop():
+        for question in self._drop():
             question.settle(error)
         if self._timer is not None:
             self._timer.close()

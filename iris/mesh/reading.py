@@ -12,6 +12,7 @@ from struct import Struct
 from typing import Any, Callable, NamedTuple
 
 from iris.config import NAME_BYTES_MAX
+from iris.core.messages import CHAIN_MOST
 from iris.mesh import frames as f
 from iris.mesh.credit import is_credited
 from iris.mesh.events import Event, Messages
@@ -139,8 +140,8 @@ def _named(data: bytes, start: int, stop: int) -> tuple[Any, ...]:
 
 def _ask(data: bytes, start: int, stop: int) -> tuple[Any, ...]:
     request, target, sender, remaining_ms, hops = f.ASK_BODY.unpack_from(data, start)
-    if hops > f.CHAIN_MOST:
-        raise WireError("chain", f"a chain of {hops} actors is over the limit of {f.CHAIN_MOST}")
+    if hops > CHAIN_MOST:
+        raise WireError("chain", f"a chain of {hops} actors is over the limit of {CHAIN_MOST}")
     at = start + f.ASK_BODY.size
     after = at + hops * f.HOP.size
     _inside("chain", after, stop)

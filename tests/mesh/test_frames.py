@@ -9,7 +9,7 @@ from typing import Any, Optional
 import pytest
 
 from iris.config import NAME_BYTES_MAX, MeshLimits
-from iris.core.messages import ExitReason
+from iris.core.messages import CHAIN_MOST, ExitReason
 from iris.mesh import events as e
 from iris.mesh import frames as f
 from iris.mesh.arrivals import ACTS, OWED_MOST
@@ -141,7 +141,7 @@ def test_the_limits_of_the_page_are_those_of_the_code() -> None:
     limits = SessionLimits()
     for words, value in (
         ("at most {} bytes together", f.RECORD_BYTES),
-        ("the first asker first, at most {}.", f.CHAIN_MOST),
+        ("the first asker first, at most {}.", CHAIN_MOST),
         ("The word of a `failed` is at most {} bytes", f.WORD_BYTES_MOST),
         ("are at most {} bytes and for people", f.TEXT_BYTES_MOST),
         ("A name has at most {} bytes", NAME_BYTES_MAX),
@@ -224,7 +224,7 @@ def test_numbers_and_texts_at_their_ends() -> None:
     name = "n" * 1024
     assert read(f.pack_resolve(1, name.encode())) == [(1, name)]
     assert read(f.pack_named(name.encode(), 1, False, b"")) == [(name, 1, False, b"", 1039)]
-    chain = [(bytes([place] * 16), place) for place in range(f.CHAIN_MOST)]
+    chain = [(bytes([place] * 16), place) for place in range(CHAIN_MOST)]
     ((*_, seen, _, payload, size),) = read(f.pack_ask(1, 2, 3, 4, chain, False, b"x"))
     assert (seen, payload, size) == (tuple(chain), b"x", 5 + 29 + 32 * 24 + 1)
 
