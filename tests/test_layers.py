@@ -70,6 +70,7 @@ LAYERS: dict[str, int] = {
     # 3: what reaches out of the process, and what looks on
     "iris.screen": 3,
     "iris.mesh.backlog": 3,
+    "iris.mesh.jam": 3,
     "iris.mesh.channel": 3,
     "iris.mesh.couplings": 3,
     "iris.mesh.dialect": 3,

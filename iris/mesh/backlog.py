@@ -8,16 +8,13 @@ messages is not.
 from __future__ import annotations
 
 from collections import deque
+from itertools import chain
 from typing import Any, Callable, Optional
 
-from iris.mesh.proxy import Jam, Proxy, weight
+from iris.core.cell import ALIVE
+from iris.mesh.jam import MESSAGES_MOST, Jam
+from iris.mesh.proxy import Proxy
 from iris.mesh.streams import Driver
-
-WAITING_MOST = 4096
-WAITING_BYTES_MOST = 16 << 20
-"""What may wait for one node while the network takes no more: enough that a sender and a receiver
-of the same speed do not stop each other. Four times as many messages were half as fast on CPython:
-a sender that is not refused takes the time that the thread of the mesh needs."""
 
 
 class Backlog:
@@ -45,8 +42,10 @@ class Backlog:
 
     def signal(self, proxy: Proxy) -> None:
         """See `iris.mesh.proxy.Outbox`."""
-        if proxy.cell.special:
-            # A stop waits neither for a connection nor for a network that takes nothing.
+        cell = proxy.cell
+        if cell.special and cell.state is not ALIVE:
+            # A stop waits neither for a connection nor for a network that takes nothing. A question
+            # is special, too, and waits.
             self._driver.post(proxy.look)
         self.ready.append(proxy)
         self._driver.post(self._run)
@@ -70,7 +69,7 @@ class Backlog:
         """Messages of one that was ready, up to about `room` bytes; it is ready again if more."""
         items = proxy.take(room)
         if self._jam is not None:
-            self._jam.taken(len(items), sum(map(weight, items)))
+            self._jam.taken(items)
         if proxy.has_more():
             self.ready.append(proxy)
         return items
@@ -78,7 +77,7 @@ class Backlog:
     def is_crowded(self) -> bool:
         """Whether senders are faster than what is taken."""
         # Copied in one step: others append meanwhile.
-        return sum(len(proxy.cell.user) for proxy in list(self.ready)) > WAITING_MOST // 2
+        return sum(len(proxy.cell.user) for proxy in list(self.ready)) > MESSAGES_MOST // 2
 
     def is_empty(self) -> bool:
         """Whether nobody has anything to be taken; those that have ended are left out."""
@@ -92,18 +91,14 @@ class Backlog:
         if self._jam is not None:
             return
         with self._lock:
-            jam = self._jam = Jam(self._lock, WAITING_MOST, WAITING_BYTES_MOST)
-            messages = size = 0
-            for proxy in self.proxies.values():
-                cell = proxy.cell
+            cells = [proxy.cell for proxy in self.proxies.values()]
+            jam = self._jam = Jam(self._lock)
+            for cell in cells:
                 if cell.admission is None:
                     cell.admission = jam
-                for lane in (cell.user, cell.rest or ()):
-                    # Copied in one step: others append meanwhile.
-                    waiting = list(lane)
-                    messages += len(waiting)
-                    size += sum(map(weight, waiting))
-            jam.count(messages, size)
+            # Each lane copied in one step: others append meanwhile.
+            lanes = [list(lane) for cell in cells for lane in (cell.user, cell.rest or ())]
+            jam.count(list(chain.from_iterable(lanes)))
 
     def unblock(self) -> None:
         """Take it away."""

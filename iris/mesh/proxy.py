@@ -11,9 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Callable, Protocol
 
-from iris.config import OTHER_BYTES
 from iris.core.cell import ALIVE, STOPPING, ActorCell, ActorSpec
-from iris.core.mailbox import Verdict
 from iris.core.messages import (
     Ending,
     EndMarker,
@@ -22,7 +20,6 @@ from iris.core.messages import (
     LetterReason,
     Marker,
     Request,
-    unwrapped,
 )
 from iris.core.tally import Fates
 from iris.errors import BadInput, InternalError, IrisError
@@ -311,55 +308,3 @@ class Proxy:
             shared = self._shared
             shared.fates.lost.add_many(len(messages))
             shared.undelivered.left(self.cell.pid, LetterReason.LOST, messages, len(messages))
-
-
-class Jam:
-    """The admission of all proxies of a peer while the network takes no more.
-
-    Counts what lies in their lanes, and refuses what is too much. Put in and taken away by the
-    mesh; a message that passes the open door in that very moment is not counted.
-
-    Args:
-        lock: the table lock, for the reason that `iris.core.idle.Idle` gives.
-        messages_most: how many may wait.
-        bytes_most: how many bytes they may have together. One message always finds room.
-    """
-
-    __slots__ = ("_bytes_most", "_lock", "_messages_most", "messages", "size")
-
-    def __init__(self, lock: Any, messages_most: int, bytes_most: int) -> None:
-        self._lock = lock
-        self._messages_most = messages_most
-        self._bytes_most = bytes_most
-        self.messages = 0
-        self.size = 0
-
-    def offer(self, lane: Any, message: Any) -> Verdict:
-        """See `iris.core.mailbox.Door`."""
-        size = weight(message)
-        with self._lock:
-            if self.messages >= self._messages_most:
-                return Verdict.REFUSED
-            if self.messages and self.size + size > self._bytes_most:
-                return Verdict.REFUSED
-            lane.append(message)
-            self.messages += 1
-            self.size += size
-            return Verdict.ACCEPTED
-
-    def count(self, messages: int, size: int) -> None:
-        """What lies in the lanes now."""
-        with self._lock:
-            self.messages, self.size = messages, size
-
-    def taken(self, messages: int, size: int) -> None:
-        """So much was taken out of the lanes."""
-        with self._lock:
-            self.messages = max(0, self.messages - messages)
-            self.size = max(0, self.size - size)
-
-
-def weight(message: Any) -> int:
-    """The bytes that a message counts for."""
-    data = unwrapped(message)
-    return len(data) if isinstance(data, (bytes, bytearray, memoryview)) else OTHER_BYTES

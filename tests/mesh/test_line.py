@@ -21,6 +21,7 @@ from iris.errors import (
     LimitReached,
     NodeUnreachable,
 )
+from iris.mesh.jam import MESSAGES_MOST
 from iris.mesh.line import NAMED_MOST
 from iris.mesh.peer import FORGET_AFTER_S
 
@@ -215,6 +216,49 @@ def test_a_question_that_is_too_large_is_refused_at_the_ask(pair: Pair) -> None:
     assert [type(one) for one in asker.got] == [BadInput]
     with pytest.raises(BadInput):
         pair.here.send_remote(pair.address, target, b"x" * ((64 << 20) + 1))
+
+
+def jammed(pair: Pair) -> None:
+    """Let the network take nothing, and messages wait for it until no more may."""
+    sink = pair.proxy(pair.there.spawn(lambda _: None))
+    pair.settle()
+    pair.wire.client.room = 0
+    for _ in range(2):
+        # The first is taken out; the second lies in the lane, and brings the door.
+        pair.here.send(sink, b"x")
+        pair.settle()
+    taken = sum(pair.here.send(sink, b"x") for _ in range(MESSAGES_MOST))
+    assert taken == MESSAGES_MOST - 1
+
+
+def test_a_flood_of_messages_keeps_no_question_out(pair: Pair) -> None:
+    target, asker = echo(pair), Asker(pair.here)
+    jammed(pair)
+    asker.ask(target, b"?")
+    pair.settle()
+    assert not pair.here.send(target, b"x")
+    assert not asker.got
+    pair.wire.client.give_room(None)
+    pair.settle()
+    assert asker.got == [b"?"]
+    pair.check_fates()
+
+
+def test_so_many_questions_wait_for_the_network_and_no_more(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("iris.mesh.jam.QUESTIONS_MOST", 3)
+    target = echo(pair)
+    askers = [Asker(pair.here) for _ in range(5)]
+    jammed(pair)
+    for asker in askers:
+        asker.ask(target, b"?")
+    pair.settle()
+    assert [type(asker.got[0]) for asker in askers if asker.got] == [LimitReached] * 2
+    pair.wire.client.give_room(None)
+    pair.settle()
+    assert sum(asker.got == [b"?"] for asker in askers) == 3
+    pair.check_fates()
 
 
 def test_a_large_question_waits_for_room_behind_messages(pair: Pair) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from iris.mesh.backlog import WAITING_BYTES_MOST, WAITING_MOST
+from iris.mesh.jam import BYTES_MOST, MESSAGES_MOST
 from iris.mesh.outbox import BARREN_MOST, CHUNK_BYTES, Outbox
 from iris.mesh.proxy import ITEM_BYTES
 from iris.mesh.wire import Address
@@ -260,14 +260,14 @@ def test_while_there_is_no_connection_so_many_messages_wait_and_no_more(world: W
     pinged_aside(world)
     world.rt.send(proxy, b"")
     world.settle()
-    taken = sum(world.rt.send(proxy, b"") for _ in range(WAITING_MOST + 100))
-    assert taken == WAITING_MOST - 1
+    taken = sum(world.rt.send(proxy, b"") for _ in range(MESSAGES_MOST + 100))
+    assert taken == MESSAGES_MOST - 1
     assert world.rt.stats()["refused"] == 101
     stream = world.connect()
-    assert len(received(stream.written)) == WAITING_MOST
-    assert all(world.rt.send(proxy, b"") for _ in range(WAITING_MOST + 100))
+    assert len(received(stream.written)) == MESSAGES_MOST
+    assert all(world.rt.send(proxy, b"") for _ in range(MESSAGES_MOST + 100))
     world.settle()
-    assert world.check_fates()["forwarded"] == 2 * WAITING_MOST + 100
+    assert world.check_fates()["forwarded"] == 2 * MESSAGES_MOST + 100
 
 
 def test_so_many_bytes_wait_and_no_more(world: World) -> None:
@@ -279,7 +279,7 @@ def test_so_many_bytes_wait_and_no_more(world: World) -> None:
     taken = 1
     while world.rt.send(proxy, large):
         taken += 1
-    assert taken == WAITING_BYTES_MOST >> 20
+    assert taken == BYTES_MOST >> 20
     stream = world.connect(CHUNK_BYTES)
     stream.give_room(None)
     world.settle()
@@ -291,13 +291,13 @@ def test_what_is_taken_out_makes_no_more_room_than_it_has_taken(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A header is no part of what a message weighs. More messages may wait than fill a chunk.
-    monkeypatch.setattr("iris.mesh.backlog.WAITING_MOST", 2 * CHUNK_BYTES)
+    monkeypatch.setattr("iris.mesh.jam.MESSAGES_MOST", 2 * CHUNK_BYTES)
     small, large = world.proxy(5), world.proxy(6)
     pinged_aside(world)
     world.rt.send(small, b"")
     world.settle()
     assert all(world.rt.send(small, b"") for _ in range(CHUNK_BYTES // ITEM_BYTES))
-    assert all(world.rt.send(large, bytes(1 << 20)) for _ in range(WAITING_BYTES_MOST >> 20))
+    assert all(world.rt.send(large, bytes(1 << 20)) for _ in range(BYTES_MOST >> 20))
     world.connect(0)
     assert world.rt.send(small, b"")
     assert not world.rt.send(large, b"x")
@@ -311,7 +311,7 @@ def test_the_door_is_open_again_when_all_has_gone_out(world: World) -> None:
     stream = world.connect(10)
     stream.give_room(None)
     world.settle()
-    assert all(world.rt.send(proxy, b"") for _ in range(WAITING_MOST + 1))
+    assert all(world.rt.send(proxy, b"") for _ in range(MESSAGES_MOST + 1))
 
 
 # -- moments that only a fake can hold -------------------------------------------------------------

@@ -46,7 +46,7 @@ CONTAINERS = {
 
 INSTRUMENTED = {
     "core.cell", "core.idle", "core.load", "core.mailbox", "core.table", "core.waits",
-    "mesh.backlog", "mesh.outbox", "mesh.proxy",
+    "mesh.backlog", "mesh.jam", "mesh.outbox", "mesh.proxy",
     "run.asking", "run.backpressure", "run.bed", "run.blocking", "run.carrier", "run.crew",
     "run.delivery", "run.families", "run.lazy", "run.lifecycle", "run.pull", "run.pullbox",
     "run.push", "run.registry", "run.requests", "run.restarting", "run.settling", "run.swapping",
