@@ -35,12 +35,15 @@ if TYPE_CHECKING:
         InternalError,
         IrisError,
         LimitReached,
+        LoopLimit,
+        NativeRefused,
         NodeUnreachable,
         RuntimeClosed,
         StartFailed,
         WouldDeadlock,
     )
     from iris.interop.buffers import allocate_buffer
+    from iris.jit.decorator import offload
     from iris.lowlevel import PyRuntime
     from iris.mesh.discovery import DnsPeers, StaticPeers
     from iris.mesh.peer import NodeInfo
@@ -73,7 +76,9 @@ __all__ = [
     "LimitReached",
     "Limits",
     "LongTurn",
+    "LoopLimit",
     "MeshLimits",
+    "NativeRefused",
     "NodeInfo",
     "NodeUnreachable",
     "Pressure",
@@ -91,6 +96,7 @@ __all__ = [
     "allocate_buffer",
     "current",
     "deserialize_args",
+    "offload",
     "pause",
     "reply",
     "serialize_args",
@@ -122,6 +128,7 @@ _HOMES = {
     "allocate_buffer": "iris.interop.buffers",
     "current": "iris.run.context",
     "deserialize_args": "iris.work",
+    "offload": "iris.jit.decorator",
     "pause": "iris.run.context",
     "reply": "iris.run.context",
     "serialize_args": "iris.work",
@@ -132,7 +139,7 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Load a public name, or the public module of this name, on first use (PEP 562)."""
-    if name in ("errors", "testing"):
+    if name in ("errors", "jit", "testing"):
         return import_module(f"iris.{name}")
     if name not in __all__:
         raise AttributeError(f"module 'iris' has no attribute {name!r}")
@@ -144,4 +151,4 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     # For completion: what this module needs itself is nobody's business.
     own = (name for name in globals() if name.startswith("__"))
-    return sorted({*own, *__all__, "errors", "testing"})
+    return sorted({*own, *__all__, "errors", "jit", "testing"})

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import iris
+from iris import jit
 from iris.config import BUDGET_DEFAULT, Config, release_gil_limits
 from iris.errors import BadInput
 from iris.run import clock
@@ -35,7 +36,12 @@ CGROUP_PIDS_MAX = Path("/sys/fs/cgroup/pids.max")
 
 SELF_CHECK_TIMEOUT_S = 10.0
 
-NO_VALUE = {"versions": "not installed", "defaults": "none", "self-check": "none"}
+NO_VALUE = {
+    "versions": "not installed",
+    "defaults": "none",
+    "compute": "none",
+    "self-check": "none",
+}
 """What None means in a section, for people; elsewhere the fact could not be had."""
 
 Section = dict[str, Any]
@@ -52,7 +58,7 @@ def examine(new_runtime: Callable[[], iris.Runtime] = iris.Runtime) -> dict[str,
         "hub": _hub(),
         "limits": _limits(),
         "defaults": _defaults(),
-        "compute": {"sidecar": "not built in this version"},
+        "compute": _compute(),
         "self-check": self_check,
     }
 
@@ -181,6 +187,14 @@ def _release_gil(options: Config) -> Section:
         "release_gil_max_threads": limits.max_threads,
         "release_gil_pool_size": limits.pool_size,
         "release_gil_strict": limits.strict,
+    }
+
+
+def _compute() -> Section:
+    reason = jit.why_unavailable()
+    return {
+        "sidecar": "available" if reason is None else "not available: plain Python serves",
+        "reason": reason,
     }
 
 

@@ -6,7 +6,8 @@ The caller made a mistake (`BadInput`, which is also a `ValueError`, and plain
 (`LimitReached`), waiting would never end (`WouldDeadlock`, `AskCycle`) or has been too long
 (`AskTimeout`), the actor declares itself broken (`ActorCrash`) or was stopped
 (`ActorStopped`), a supervisor cannot start its children (`StartFailed`), or Iris itself is
-broken (`InternalError`), or another node cannot be reached (`NodeUnreachable`).
+broken (`InternalError`), or another node cannot be reached (`NodeUnreachable`), or a
+while form of an offloaded function does not end (`LoopLimit`).
 Nothing in Iris decides by the text of an error; a code path that has to tell two
 errors apart gets two classes.
 """
@@ -25,6 +26,8 @@ __all__ = [
     "InternalError",
     "IrisError",
     "LimitReached",
+    "LoopLimit",
+    "NativeRefused",
     "NodeUnreachable",
     "RuntimeClosed",
     "StartFailed",
@@ -54,6 +57,14 @@ class ActorRestarting(ActorError):
 
 class LimitReached(IrisError):
     """A limit of the node or of the process is met; the message names it and how to raise it."""
+
+
+class LoopLimit(IrisError, RuntimeError):
+    """A `sum_while`, `any_while` or `all_while` reached the limit for evaluations of its body."""
+
+
+class NativeRefused(IrisError):
+    """Under `iris.jit.force("native-only")`: Python would have had to run; the message says why."""
 
 
 class NodeUnreachable(IrisError, ConnectionError):

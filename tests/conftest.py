@@ -1,5 +1,7 @@
 """What every test gets: a watchdog, the `live` marker, Ctrl-C, Hypothesis without a stopwatch.
 
+And the option that sets how many programs `tests/jit` generates.
+
 Left out on purpose: fixtures of the runtime. A test makes its own runtime, so that the
 file shows what it runs with; `iris.testing` is the shared part, and it is product.
 """
@@ -45,6 +47,16 @@ def _note(what: str) -> None:
         _last_test.write(what)
         _last_test.truncate()
         _last_test.flush()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--jit-programs N`; here, since pytest hears of options from the topmost folder only."""
+    parser.addoption(
+        "--jit-programs",
+        type=int,
+        metavar="N",
+        help="compare N generated programs with plain Python (default: a few thousand)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

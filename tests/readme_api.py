@@ -114,6 +114,7 @@ FUNCTIONS = (
     "spawn_child_pool",
     "serialize_args",
     "deserialize_args",
+    "offload",
     "version",
 )
 
@@ -169,6 +170,16 @@ def table() -> str:
         _section(
             "Functions of `iris`",
             [_row(getattr(iris, name), f"iris.{name}") for name in FUNCTIONS],
+        )
+    )
+    parts.append(
+        _section(
+            "Functions of `iris.jit`, about what `iris.offload` has compiled",
+            [
+                _row(getattr(iris.jit, name), f"iris.jit.{name}")
+                for name in iris.jit.__all__
+                if inspect.isfunction(getattr(iris.jit, name))
+            ],
         )
     )
     parts += [

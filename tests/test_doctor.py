@@ -9,7 +9,7 @@ from typing import NoReturn
 import pytest
 
 import iris
-from iris import doctor
+from iris import doctor, jit
 from iris.screen import Screen
 
 pytestmark = pytest.mark.live
@@ -35,7 +35,8 @@ def test_examination_of_a_working_installation_is_healthy_and_complete() -> None
     assert facts["defaults"]["release_gil_pool_size"] >= 1
     assert facts["defaults"]["release_gil_strict"] in (True, False)
     assert facts["limits"]["recursion"] > 0
-    assert facts["compute"]["sidecar"] == "not built in this version"
+    assert facts["compute"]["reason"] == jit.why_unavailable()
+    assert facts["compute"]["sidecar"].startswith("available") is jit.available()
 
 
 def test_every_fact_has_a_line_of_text() -> None:

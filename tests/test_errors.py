@@ -14,6 +14,7 @@ PARENTS = {
     "ActorError": errors.IrisError,
     "ActorDead": errors.ActorError,
     "LimitReached": errors.IrisError,
+    "LoopLimit": errors.IrisError,
     "NodeUnreachable": errors.IrisError,
     "RuntimeClosed": errors.IrisError,
     "StartFailed": errors.IrisError,

@@ -7,6 +7,7 @@ system takes it from here.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any, Callable
 
@@ -52,6 +53,15 @@ def start_thread(entry: Callable[[], None], stack_bytes: int = 0) -> None:
             start_new_thread(entry, ())
         finally:
             stack_size(before)
+
+
+def is_main_thread() -> bool:
+    """Whether this is the thread on which signal handlers run.
+
+    Told by the number that the system gives to threads, because gevent changes what `threading`
+    says. Elsewhere than on Linux no thread is taken for the main one.
+    """
+    return get_native_id() == os.getpid()
 
 
 def after_fork() -> None:
