@@ -81,6 +81,7 @@ LAYERS: dict[str, int] = {
     "iris.jit.names": 1,
     "iris.jit.operators": 1,
     "iris.jit.ranges": 1,
+    "iris.jit.plan": 1,
     "iris.jit.reduce": 1,
     "iris.jit.refusal": 1,
     "iris.jit.report": 1,

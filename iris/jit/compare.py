@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 from iris.jit.emitter import Emitter, Value
-from iris.jit.ir import Compare, Opcode, Tag
+from iris.jit.ir import MIRRORED, Compare, Opcode, Tag
 from iris.jit.kinds import INT, NEVER, NONE, is_integral
 from iris.jit.values import Val, exclude_none, has_tag, integer, payload
-
-_MIRRORED = {
-    Compare.EQ: Compare.EQ,
-    Compare.NE: Compare.NE,
-    Compare.LT: Compare.GT,
-    Compare.LE: Compare.GE,
-    Compare.GT: Compare.LT,
-    Compare.GE: Compare.LE,
-}
 
 
 def compare(e: Emitter, how: Compare, one: Val, other: Val) -> Value:
@@ -55,7 +46,7 @@ def _numbers(e: Emitter, how: Compare, one: Val, other: Val) -> Value:
     if _is_wide(e, one):
         return e.op(Opcode.IFCMP, one.ids[0], payload(e, other), flags=how)
     if _is_wide(e, other):
-        return e.op(Opcode.IFCMP, other.ids[0], payload(e, one), flags=_MIRRORED[how])
+        return e.op(Opcode.IFCMP, other.ids[0], payload(e, one), flags=MIRRORED[how])
     return e.fcmp(how, payload(e, one), payload(e, other))
 
 

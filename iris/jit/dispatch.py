@@ -2,21 +2,21 @@
 
 A call whose arguments are of types for which there is a program goes to machine code, as long as
 nothing the program depends on has changed. Everything else is made by Python: calls of other
-shapes, of functions outside the language, and those that machine code gives back.
+shapes, of functions outside the language, and those that machine code gives back. Longer than other
+modules, because all ways that a call can take stand beside each other here.
 """
 
 from __future__ import annotations
 
-import ast
 import types
 import weakref
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from iris.errors import NativeRefused
 from iris.jit import arguments, shim, switches, ticks, vectors
 from iris.jit.arguments import SCALARS, Given
 from iris.jit.build import Built, build
-from iris.jit.describe import Body, PythonWorld, body_of, forms_hold
+from iris.jit.describe import PythonWorld, body_of, forms_hold
 from iris.jit.encode import encode
 from iris.jit.held import Unfit
 from iris.jit.interpreter import running_interpreter
@@ -25,12 +25,12 @@ from iris.jit.kernel import RERUN, Kernel
 from iris.jit.kinds import BOOL, FLOAT, INT
 from iris.jit.mathcheck import differing
 from iris.jit.names import is_same
+from iris.jit.plan import Plan, bound_to, plan_of
 from iris.jit.ranges import drop_checks
 from iris.jit.refusal import Cause, Refusal, Unsupported
 from iris.jit.report import Report, SignatureReport
 from iris.jit.switches import Arm
 from iris.jit.unit import Described
-from iris.jit.uses import container_params
 from iris.run import clock
 from iris.run.native import get_ident
 
@@ -53,17 +53,6 @@ class Totals:
 
     compiled = 0
     compile_s = 0.0
-
-
-class Plan(NamedTuple):
-    """What is known of the function before its first call."""
-
-    body: Body
-    names: tuple[str, ...]
-    """Its parameters, in the order of its code."""
-    containers: frozenset[str]
-    refusal: Optional[Refusal]
-    reduction: Optional[str]
 
 
 class Signature:
@@ -138,7 +127,7 @@ class Offloaded:
             return self._in_python(plan, args, kwargs, arm, None)
         if plan.refusal is not None:
             return self._in_python(plan, args, kwargs, arm, plan.refusal)
-        values = _bound(self.function, plan.names, args, kwargs)
+        values = bound_to(self.function, plan.names, args, kwargs)
         if values is None:
             if len(args) == 1 and not kwargs:
                 items = vectors.packed_items(args[0], plan.names, plan.containers, self.function)
@@ -272,7 +261,7 @@ class Offloaded:
         if plan is None or (
             isinstance(function, types.FunctionType) and plan.body is not body_of(function)
         ):
-            plan = self._plan = _plan_of(function, self.return_type)
+            plan = self._plan = plan_of(function, self.return_type)
             self.signatures.clear()
             self._is_pythons = plan.refusal is not None
             if plan.refusal is not None:
@@ -424,65 +413,6 @@ def kinds_of(key: Any) -> tuple[str, ...]:
 
 def _profile(params: list[Param]) -> str:
     return "container" if any(one.type is Type.BUFFER for one in params) else "scalar"
-
-
-def _plan_of(function: Any, return_type: Optional[str]) -> Plan:
-    if not isinstance(function, types.FunctionType):
-        foreign = Refusal(None, type(function).__name__, "only Python functions are compiled")
-        return Plan(Body(None, None, frozenset(), foreign), (), frozenset(), foreign, None)
-    body = body_of(function)
-    code = function.__code__
-    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    refusal: Optional[Refusal] = body.refusal
-    if refusal is None and code.co_flags & 0x0C:
-        refusal = Refusal(code.co_firstlineno, "function", "it takes any number of arguments")
-    if refusal is not None or body.node is None:
-        return Plan(body, names, frozenset(), refusal, None)
-    described = Described(
-        body.rewritten or function, body.node, return_type, function, body.forms
-    )
-    try:
-        containers = container_params(described, PythonWorld().describe)
-    except Unsupported as unsupported:
-        return Plan(body, names, frozenset(), unsupported.refusal, None)
-    return Plan(body, names, containers, None, _reduction(body.node))
-
-
-def _reduction(node: ast.FunctionDef) -> Optional[str]:
-    """The reduction that a function is, if its value is one."""
-    last = node.body[-1]
-    value = last.value if isinstance(last, ast.Return) else None
-    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
-        return value.func.id if value.func.id in ("sum", "any", "all") else None
-    return None
-
-
-def _bound(
-    function: Any, names: tuple[str, ...], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Optional[list[Any]]:
-    """The arguments in the order of the parameters; None where Python would raise."""
-    code = function.__code__
-    if not kwargs and len(args) == len(names) == code.co_argcount:
-        return list(args)
-    if len(args) > code.co_argcount:
-        return None
-    bound = dict(zip(names, args))
-    for name, value in kwargs.items():
-        if name in bound or name not in names[code.co_posonlyargcount :]:
-            return None
-        bound[name] = value
-    defaults = function.__defaults__ or ()
-    first = code.co_argcount - len(defaults)
-    for at, name in enumerate(names):
-        if name in bound:
-            continue
-        if first <= at < code.co_argcount:
-            bound[name] = defaults[at - first]
-        elif name in (function.__kwdefaults__ or {}) and at >= code.co_argcount:
-            bound[name] = function.__kwdefaults__[name]
-        else:
-            return None
-    return [bound[name] for name in names]
 
 
 def _current(built: Built) -> Optional[list[Any]]:

@@ -1,7 +1,8 @@
 """Expressions: from the syntax tree to what can be written (`scope.Lazy`).
 
 Calls are in `calls`. An expression that can only raise becomes one that ends the call; one that is
-outside the language is refused, and with it the whole signature.
+outside the language is refused, and with it the whole signature. Longer than other modules, as the
+kinds of expressions are one table, each with its few lines.
 """
 
 from __future__ import annotations
@@ -35,24 +36,10 @@ from iris.jit.memory import item_kind, load
 from iris.jit.names import MISSING
 from iris.jit.refusal import Unsupported
 from iris.jit.scope import Flow, Frame, Lazy
-from iris.jit.stmt import local_function
+from iris.jit.stmt import OPERATORS, local_function
 from iris.jit.unit import Unit, line_of
 from iris.jit.values import Place, Val, fails, tuple_item, tuple_of
 
-_BINARY = {
-    ast.Add: "+",
-    ast.Sub: "-",
-    ast.Mult: "*",
-    ast.Div: "/",
-    ast.FloorDiv: "//",
-    ast.Mod: "%",
-    ast.Pow: "**",
-    ast.BitAnd: "&",
-    ast.BitOr: "|",
-    ast.BitXor: "^",
-    ast.LShift: "<<",
-    ast.RShift: ">>",
-}
 _FOLD: dict[str, Callable[[Any, Any], Any]] = {
     "+": lambda x, y: x + y,
     "-": lambda x, y: x - y,
@@ -181,8 +168,8 @@ def _tuple(unit: Unit, frame: Frame, node: ast.Tuple, flow: Flow) -> Lazy:
 
 
 def _binary(unit: Unit, frame: Frame, node: ast.BinOp, flow: Flow) -> Lazy:
-    op = _BINARY.get(type(node.op))
-    if op is None:
+    op = OPERATORS[type(node.op)]
+    if op not in _FOLD:
         raise Unsupported(line_of(node), "operator @", "it is outside the language")
     one = unit.infer(frame, node.left, flow)
     other = unit.infer(frame, node.right, flow)

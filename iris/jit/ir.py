@@ -17,6 +17,8 @@ changes, is in a local.
 There are three types of value: a 64-bit integer, a double and a truth value. What Python knows
 beyond these (None, numbers of either kind, tuples) is made of several values by `build`.
 
+This module is longer than others because the table and the types it is made of are one thing.
+
 Nothing here can raise. An operation that cannot go on as Python would ends the whole call with a
 status, and the call is then made again in Python; that is why the function must not have stored
 anything by then, or must have kept copies (see `iris.jit.call`).
@@ -134,6 +136,17 @@ class Compare(enum.IntEnum):
     LE = 3
     GT = 4
     GE = 5
+
+
+MIRRORED = {
+    Compare.EQ: Compare.EQ,
+    Compare.NE: Compare.NE,
+    Compare.LT: Compare.GT,
+    Compare.LE: Compare.GE,
+    Compare.GT: Compare.LT,
+    Compare.GE: Compare.LE,
+}
+"""The same comparison with its operands exchanged."""
 
 
 class Math(enum.IntEnum):

@@ -12,7 +12,8 @@ One forward pass of interval analysis: each integer value and local has a least 
 value. At the start of a loop its locals are joined with what comes back, twice as they are and
 then with the bounds that still move set to the ends of the 64-bit range (P. Cousot, R. Cousot,
 "Abstract Interpretation", POPL 1977). A comparison that a branch depends on narrows what it
-compares. Nothing but flags is changed.
+compares. Nothing but flags is changed. Longer than other modules by the table of what operations
+make of ranges.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import NamedTuple, Optional
 from iris.jit.ir import (
     CHECKED,
     FORMATS,
+    MIRRORED,
     NONNEGATIVE,
     OPENS,
     Compare,
@@ -305,7 +307,7 @@ class _Pass:
             x, y = (int(operand) for operand in one.operands)
             left, right = self.values[x], self.values[y]
             self._limit(state, x, _bound(how, right))
-            self._limit(state, y, _bound(_MIRRORED[how], left))
+            self._limit(state, y, _bound(MIRRORED[how], left))
 
     def _limit(self, state: dict[int, Range], value: int, by: Range) -> None:
         # The value itself is narrowed only where this way is the only one: so its local is, and
@@ -323,15 +325,6 @@ _OPPOSITE = {
     Compare.GT: Compare.LE,
     Compare.GE: Compare.LT,
 }
-_MIRRORED = {
-    Compare.EQ: Compare.EQ,
-    Compare.NE: Compare.NE,
-    Compare.LT: Compare.GT,
-    Compare.LE: Compare.GE,
-    Compare.GT: Compare.LT,
-    Compare.GE: Compare.LE,
-}
-
 
 def _bound(how: Compare, other: Range) -> Range:
     """What a value can be that compares so with one of another range."""

@@ -1,7 +1,8 @@
 """Statements: what each does to the variables, and how it is written.
 
 Statements behind one that leaves are dropped, as they are never run. `raise` and a failed `assert`
-end the call: Python then makes it again and raises.
+end the call: Python then makes it again and raises. Longer than other modules, as the kinds of
+statements are one table, each with its few lines.
 """
 
 from __future__ import annotations
@@ -25,6 +26,23 @@ from iris.jit.refusal import Unsupported
 from iris.jit.scope import Binding, Code, Flow, Frame, Lazy, assign, join_envs
 from iris.jit.unit import Unit, line_of
 from iris.jit.values import Val, tuple_item
+
+OPERATORS: dict[type[ast.operator], str] = {
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+    ast.FloorDiv: "//",
+    ast.Mod: "%",
+    ast.Pow: "**",
+    ast.BitAnd: "&",
+    ast.BitOr: "|",
+    ast.BitXor: "^",
+    ast.LShift: "<<",
+    ast.RShift: ">>",
+    ast.MatMult: "@",
+}
+"""The operators of expressions and of augmented assignments, as the front end names them."""
 
 
 def follow_block(unit: Unit, frame: Frame, statements: list[ast.stmt], flow: Flow) -> Code:
@@ -201,7 +219,7 @@ def _augmented(unit: Unit, frame: Frame, node: ast.AugAssign, flow: Flow) -> Cod
     at: list[int] = []
     item = Lazy(item_kind(unit, buffer), lambda: load_at(unit, buffer, at[-1]))
     change = unit.infer(frame, node.value, flow)
-    value = unit.binary(_OPERATORS[type(node.op)], item, change, node)
+    value = unit.binary(OPERATORS[type(node.op)], item, change, node)
     if not can_store(unit, buffer, value.kind):
         flow.leave()
         return unit.e_fail
@@ -213,23 +231,6 @@ def _augmented(unit: Unit, frame: Frame, node: ast.AugAssign, flow: Flow) -> Cod
         at.pop()
 
     return write
-
-
-_OPERATORS: dict[type[ast.operator], str] = {
-    ast.Add: "+",
-    ast.Sub: "-",
-    ast.Mult: "*",
-    ast.Div: "/",
-    ast.FloorDiv: "//",
-    ast.Mod: "%",
-    ast.Pow: "**",
-    ast.BitAnd: "&",
-    ast.BitOr: "|",
-    ast.BitXor: "^",
-    ast.LShift: "<<",
-    ast.RShift: ">>",
-    ast.MatMult: "@",
-}
 
 
 # Control ------------------------------------------------------------------------------------
