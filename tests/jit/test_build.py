@@ -164,7 +164,7 @@ def check_calls(module: Module, calls: Any) -> int:
             continue
         args = fresh(call.args)
         code = module.function.__code__
-        if len(args) != code.co_argcount + code.co_kwonlyargcount:
+        if len(args) != code.co_argcount or code.co_kwonlyargcount:
             continue
         try:
             made = built(module.function, *args)
