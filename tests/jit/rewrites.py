@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Optional
 
 from .exercise import entry
-from .programs import Program
+from .program import Program
 from .values import Call, Same, View
 
 Rewriting = Callable[[Program], Optional[Program]]

@@ -21,7 +21,7 @@ from . import (
 from .cases import Case
 from .exercise import must_be_native
 from .oracle import compare, offloaded
-from .programs import Program
+from .program import Program
 from .values import Call
 
 SUBJECTS = (

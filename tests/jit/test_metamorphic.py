@@ -7,7 +7,8 @@ import pytest
 from .exercise import must_be_native
 from .hunt import report
 from .oracle import Side, compare, offloaded, plain
-from .programs import Program, generate
+from .program import Program
+from .programs import generate
 from .rewrites import REWRITINGS
 from .test_programs import NATIVE_SHARE, first_seed
 
