@@ -28,7 +28,7 @@ def _as(program: Program, module: ast.Module, calls: Optional[tuple[Call, ...]] 
 
 
 def _params(function: ast.FunctionDef) -> list[str]:
-    return [one.arg for one in function.args.args]
+    return [one.arg for one in (*function.args.args, *function.args.kwonlyargs)]
 
 
 def _locals(function: ast.FunctionDef) -> set[str]:
