@@ -45,6 +45,8 @@ class Emitter:
     def __init__(self, function: Function) -> None:
         self.function = function
         self.line = 0
+        # The parameter by which this function has a buffer, by that of the entry.
+        self.buffers: dict[int, int] = {}
         self._depth = 0
         # Whether what is written now can be reached; False after a branch, until the construct
         # ends. Nothing is written then.
@@ -115,6 +117,14 @@ class Emitter:
         """End the call with status 1. What follows in this construct is not written."""
         self.op(Opcode.FAIL, Status.RERUN)
         self._open = False
+
+    def length(self, buffer: int) -> Value:
+        """How many items a buffer has; it is named by the entry's parameter."""
+        return self.op(Opcode.LEN, self.buffer(buffer))
+
+    def buffer(self, buffer: int) -> int:
+        """The parameter of this function that is a buffer of the entry."""
+        return self.buffers.get(buffer, buffer)
 
     # Locals -------------------------------------------------------------------------------
 

@@ -261,9 +261,7 @@ def _call_instance(
     by_name = {one.name: one.value for one in bound}
     arguments = [by_name[name] for name in order]
     for one in arguments:
-        if isinstance(one.kind, (ObjectKind, MixedKind)) or not (
-            storage(one.kind) or is_scalar(one.kind)
-        ):
+        if isinstance(one.kind, (ObjectKind, MixedKind)):
             raise Unsupported(
                 line_of(node), f"call of {code.co_name}", f"a recursion over {describe(one.kind)}"
             )
@@ -288,6 +286,9 @@ def _call_instance(
         ids += [unit.hidden_value(at) for at in range(len(unit.hidden))]
         for slot, one in enumerate(ids):
             e.op(Opcode.PUT, slot, one)
+        # Behind them all buffers there are, whether they are of use to it or not.
+        for at, buffer in enumerate(unit.buffers()):
+            e.op(Opcode.PUT_BUFFER, len(ids) + 2 * at, e.buffer(buffer))
         e.op(Opcode.CALL, 1 + list(unit.instances.values()).index(target))
         types_ = enumerate(storage(known))
         return Val(known, tuple(e.op(Opcode.RESULT, at, flags=one) for at, one in types_))
@@ -347,8 +348,12 @@ def write_instance(unit: Unit, instance: Instance) -> Function:
         instance.described.function.__name__,
         [*(Param(one) for one in types_), *unit.hidden_params()],
     )
+    for buffer in unit.buffers():
+        function.params.append(unit.entry_params[buffer])
     function.outs = len(storage(instance.kind))
     e = Emitter(function)
+    first = len(types_) + len(unit.hidden)
+    e.buffers = {buffer: first + at for at, buffer in enumerate(unit.buffers())}
     unit.start_writing(e, len(types_))
     at = 0
     for name, kind in zip(instance.names, instance.kinds):

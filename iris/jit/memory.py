@@ -33,14 +33,14 @@ def item_kind(unit: Unit, buffer: BufferKind) -> int:
 
 def length(unit: Unit, buffer: BufferKind) -> Value:
     """How many items there are."""
-    return unit.e.op(Opcode.LEN, buffer.param)
+    return unit.e.length(buffer.param)
 
 
 def load_at(unit: Unit, buffer: BufferKind, index: Value) -> Val:
     """The item at an index that is known to be inside."""
     format_ = buffer_param(unit, buffer).format
     flags = CHECKED if format_ is Format.U64 else 0
-    value = unit.e.op(Opcode.LOAD, buffer.param, index, flags=flags)
+    value = unit.e.op(Opcode.LOAD, unit.e.buffer(buffer.param), index, flags=flags)
     return Val(item_kind(unit, buffer), (value,))
 
 
@@ -51,7 +51,7 @@ def load(unit: Unit, buffer: BufferKind, index: Val) -> Val:
 
 def position(unit: Unit, buffer: BufferKind, index: Val) -> Value:
     """An index as one that is inside; the call ends where there is no such item."""
-    return unit.e.op(Opcode.INDEX, buffer.param, integer(unit.e, index))
+    return unit.e.op(Opcode.INDEX, unit.e.buffer(buffer.param), integer(unit.e, index))
 
 
 def can_store(unit: Unit, buffer: BufferKind, kind: Kind) -> bool:
@@ -80,4 +80,4 @@ def store_at(unit: Unit, buffer: BufferKind, index: Value, val: Val) -> None:
         flags = 0 if format_ is Format.I64 else CHECKED
     else:
         value = payload(e, exclude_none(e, val))
-    e.op(Opcode.STORE, buffer.param, index, value, flags=flags)
+    e.op(Opcode.STORE, e.buffer(buffer.param), index, value, flags=flags)

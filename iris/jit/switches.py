@@ -95,8 +95,8 @@ _quantum = _Switch("IRIS_JIT_QUANTUM")
 def set_jit_logging(enabled: Optional[bool], env_var: Optional[str] = None) -> None:
     """Switch the log of the compute sidecar on or off.
 
-    It tells what is compiled, what is refused and why, and which calls Python had to make again,
-    on standard error, and to the logger `iris.jit`.
+    It tells on standard error what is compiled, what is refused and why, and which calls Python had
+    to make again. Defects go to the logger `iris.jit` in any case.
 
     Args:
         enabled: True or False; None leaves it to the environment.
@@ -134,8 +134,5 @@ def get_quantum_speculation() -> bool:
 
 def log(message: str, *arguments: object) -> None:
     """Write a line of the log, if it is on."""
-    if not _logging.get():
-        return
-    LOG.info(message, *arguments)
-    if not LOG.handlers and not logging.getLogger().handlers:
-        sys.stderr.write(f"iris.jit: {message % arguments if arguments else message}\n")
+    if _logging.get():
+        sys.stderr.write(f"iris.jit: {message % arguments}\n")

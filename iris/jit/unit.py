@@ -261,6 +261,10 @@ class Unit:
         """Write the end of the call."""
         self.e.fail()
 
+    def buffers(self) -> list[int]:
+        """The parameters of the entry that are buffers."""
+        return [at for at, one in enumerate(self.entry_params) if one.type is Type.BUFFER]
+
     def hidden_params(self) -> list[Param]:
         """The parameters behind those of each function of the program."""
         types_: dict[Kind, Type] = {BOOL: Type.BOOL, INT: Type.INT, FLOAT: Type.FLOAT}

@@ -18,12 +18,15 @@ from iris.jit.kinds import (
     NONE,
     SET_INT_LIMIT,
     TAGS,
+    BufferKind,
     Kind,
     TupleKind,
+    describe,
     is_integral,
     is_set,
     storage,
 )
+from iris.jit.refusal import Unsupported
 
 
 class Val:
@@ -144,7 +147,7 @@ def narrow(e: Emitter, val: Val, kind: int) -> Val:
 
 
 def truth(e: Emitter, val: Val) -> Value:
-    """`bool(x)`; nan is true."""
+    """`bool(x)`; nan is true, a buffer is by its length."""
     kind = val.kind
     if kind == BOOL:
         return val.ids[0]
@@ -155,9 +158,11 @@ def truth(e: Emitter, val: Val) -> Value:
         return e.fcmp(Compare.NE, val.ids[0], e.const_float(0.0))
     if isinstance(kind, TupleKind):
         return e.const_bool(bool(kind.items))
+    if isinstance(kind, BufferKind):
+        return e.icmp(Compare.NE, e.length(kind.param), e.const_int(0))
     if isinstance(kind, int):
         return e.const_bool(False)
-    return e.const_bool(True)
+    raise Unsupported(e.line or None, "condition", f"it is {describe(kind)}")
 
 
 # From one kind to another -------------------------------------------------------------------

@@ -69,4 +69,64 @@ CASES: list[Case] = [
         """,
         [(Buf("array q", (1, 2)), 36), (Buf("array q", ()), 36)],
     ),
+    case(
+        "truth_of_a_buffer",
+        """
+            def f(a, d):
+                if not a:
+                    return d
+                return a[0] if a else 0.5
+        """,
+        [
+            (Buf("array d", ()), 3),
+            (Buf("array d", (2.5, 1.0)), 3),
+            (Buf("list", (1, 2)), 3),
+            (Buf("bytearray", ()), 1.5),
+        ],
+    ),
+    case(
+        "quicksort_recurs_over_a_buffer",
+        """
+            @offload
+            def f(a, low, high):
+                if low >= high:
+                    return 0
+                pivot = a[(low + high) // 2]
+                i, j = low, high
+                while i <= j:
+                    while a[i] < pivot:
+                        i += 1
+                    while a[j] > pivot:
+                        j -= 1
+                    if i <= j:
+                        a[i], a[j] = a[j], a[i]
+                        i += 1
+                        j -= 1
+                return 1 + f(a, low, j) + f(a, i, high)
+        """,
+        [
+            (Buf("array d", (3.0, -1.0, 2.5, 2.5, 0.0, 9.0, -7.5)), 0, 6),
+            (Buf("array i", (5, 4, 3, 2, 1, 0)), 0, 5),
+            (Buf("array i", (5,)), 0, 0),
+        ],
+    ),
+    case(
+        "binary_search_recurs_over_a_buffer",
+        """
+            def find(a, x, low, high):
+                if low >= high:
+                    return -1
+                middle = (low + high) // 2
+                if a[middle] == x:
+                    return middle
+                if a[middle] > x:
+                    return find(a, x, low, middle)
+                return find(a, x, middle + 1, high)
+
+            @offload
+            def f(a, x):
+                return find(a, x, 0, len(a))
+        """,
+        [(Buf("array q", (1, 3, 5, 7)), one) for one in (1, 3, 7, 8, 0, 5.0, 4.5)],
+    ),
 ]
