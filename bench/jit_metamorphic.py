@@ -16,7 +16,7 @@ from typing import Any
 import iris
 import iris.jit
 from tests.jit.oracle import Module
-from tests.jit.programs import Program
+from tests.jit.program import Program
 from tests.jit.rewrites import REWRITINGS
 from tests.jit.values import Buf, Call, fresh
 

@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 from .forms import written_out
 from .oracle import Module, Side, not_native_here
-from .programs import Program
+from .program import Program
 from .values import Buf, Call, Same, View
 
 # Of an int that a float stands beside; one limit serves all, since none comes near it by chance.

@@ -1,11 +1,12 @@
-"""Breaks the compiler in thirty ways and shows that the generator notices each: a script.
+"""Breaks the compiler in more than thirty ways and shows that the generator notices: a script.
 
     python -m tests.jit.faults [--only NAME] [--count 20000]
 
-A fault is a rewriting of the program between the front end and the sidecar, so that everything else
-is as always. For each the generator runs until a program differs from plain Python; the table says
-how many that took. The exit status is 1 when a fault was not found within `--count` programs: then
-the generator, the oracle or the arguments it tries have a blind spot.
+Most faults are rewritings of the program between the front end and the sidecar, so that everything
+else is as always; some break the pass that drops checks. For each the generator runs until a
+program differs from plain Python; the table says how many that took. The exit status is 1 when a
+fault was not found within `--count` programs: then the generator, the oracle or the arguments it
+tries have a blind spot.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Optional
 
-from iris.jit import dispatch
+from iris.jit import dispatch, ranges
 from iris.jit.check import verify
 from iris.jit.ir import NONNEGATIVE, Compare, Opcode, Program
 
@@ -69,7 +70,10 @@ class Fault(NamedTuple):
     """One way to be wrong."""
 
     name: str
-    make: Callable[[], Change]
+    make: Optional[Callable[[], Change]] = None
+    """Gives a rewriting of programs."""
+    patch: Optional[tuple[Any, str, Any]] = None
+    """An object, an attribute and what stands there instead."""
 
 
 def _fault(name: str, change: Change) -> Fault:
@@ -128,6 +132,16 @@ FAULTS = (
         instead(Opcode.FCOPYSIGN, lambda edit, x, y: edit.emit(Opcode.FABS, x)),
     ),
     _fault("% of floats: no sign fix", no_sign_fix_of_modulo),
+    Fault("ranges: nothing overflows", patch=(ranges.Range, "fits", lambda self: True)),
+    Fault("ranges: joins keep the first", patch=(ranges.Range, "join", lambda self, other: self)),
+    Fault(
+        "ranges: % is never negative",
+        patch=(
+            ranges,
+            "_TRANSFERS",
+            {**ranges._TRANSFERS, Opcode.IMOD: lambda one, known: ranges.Range(0, 2**40)},
+        ),
+    ),
     _fault("bools come out as ints", bools_are_ints),
     _fault("ints come out as floats", ints_are_floats),
 )
@@ -138,9 +152,20 @@ def injected(fault: Fault) -> Iterator[list[int]]:
     """Break the compiler; gives the number of changes made, kept up to date."""
     right = dispatch.encode
     made = [0]
+    if fault.patch is not None:
+        owner, attribute, wrong_one = fault.patch
+        right_one = getattr(owner, attribute)
+        setattr(owner, attribute, wrong_one)
+        try:
+            yield made
+        finally:
+            setattr(owner, attribute, right_one)
+        return
+    assert fault.make is not None
+    change = fault.make
 
     def wrong(program: Program) -> Any:
-        other, changed = rewritten(program, fault.make())
+        other, changed = rewritten(program, change())
         made[0] += changed
         if not changed:
             return right(program)

@@ -16,7 +16,8 @@ from typing import Optional
 
 from .exercise import must_be_native
 from .oracle import Difference, Side, Verdict, compare, offloaded
-from .programs import Program, generate
+from .program import Program
+from .programs import generate
 from .shrink import as_case, shrink
 
 

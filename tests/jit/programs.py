@@ -8,7 +8,6 @@ counts down. Ints that feed back into a loop are reduced, so that none grows wit
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 from random import Random
 from typing import Optional
 
@@ -16,25 +15,8 @@ from . import values
 from .calls import MAKES, WRITABLE, Calls
 from .dice import Option
 from .expressions import Expressions
-from .values import Call
+from .program import HEADER, Program
 from .vocabulary import Buffer, Helper, Scope
-
-HEADER = (
-    "import math\n"
-    "from math import atan2, copysign, cos, e, exp, fabs, floor, inf, isnan, log, nan, pi, sin\n"
-    "from math import sqrt, tau\n"
-)
-
-
-@dataclass(frozen=True)
-class Program:
-    """A module with a function `f`, and calls of it."""
-
-    source: str
-    calls: tuple[Call, ...]
-    features: frozenset[str] = frozenset()
-    """What is in it that decides what may be asked of it: `risk`, `unbound`, `forms`, ..."""
-    seed: Optional[int] = None
 
 
 def generate(seed: int, size: int = 8, risk: Optional[float] = None) -> Program:

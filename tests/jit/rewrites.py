@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Optional
 
 from .exercise import entry
-from .programs import Program
+from .program import Program
 from .values import Call, Same, View
 
 Rewriting = Callable[[Program], Optional[Program]]
@@ -28,7 +28,7 @@ def _as(program: Program, module: ast.Module, calls: Optional[tuple[Call, ...]] 
 
 
 def _params(function: ast.FunctionDef) -> list[str]:
-    return [one.arg for one in function.args.args]
+    return [one.arg for one in (*function.args.args, *function.args.kwonlyargs)]
 
 
 def _locals(function: ast.FunctionDef) -> set[str]:

@@ -18,7 +18,7 @@ from typing import Any, Optional
 from .exercise import containers, entry
 from .forms import WHILES
 from .oracle import plain
-from .programs import HEADER, Program
+from .program import HEADER, Program
 from .values import Buf, Call, Same, View
 
 EDITS_MAX = 6_000

@@ -21,7 +21,7 @@ from . import (
 from .cases import Case
 from .exercise import must_be_native
 from .oracle import compare, offloaded
-from .programs import Program
+from .program import Program
 from .values import Call
 
 SUBJECTS = (
@@ -39,6 +39,9 @@ SUBJECTS = (
     cases_found,
 )
 CASES: list[Case] = [one for subject in SUBJECTS for one in subject.CASES]
+# Of ~True, which 3.12 no longer likes; it is in the language all the same.
+pytestmark = pytest.mark.filterwarnings("ignore:Bitwise inversion:DeprecationWarning")
+
 # More than these of one function stay in Python.
 SIGNATURES_MAX = 8
 MUST_BE_NATIVE = [one.name for one in CASES if one.native]

@@ -23,6 +23,9 @@ from .shrink import as_case, shrink
 
 # PyPy, which is slow at what it does once, takes three times as long for each.
 DEFAULT_PROGRAMS = 1_500 if PYPY else 3_200
+# Of ~True, which 3.12 no longer likes; it is in the language all the same.
+pytestmark = pytest.mark.filterwarnings("ignore:Bitwise inversion:DeprecationWarning")
+
 # Programs a test: a test under the watchdog's eye takes seconds.
 CHUNKS = 14
 SEEDS_APART = 10_000_000
