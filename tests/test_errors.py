@@ -15,6 +15,7 @@ PARENTS = {
     "ActorDead": errors.ActorError,
     "LimitReached": errors.IrisError,
     "LoopLimit": errors.IrisError,
+    "NativeRefused": errors.IrisError,
     "NodeUnreachable": errors.IrisError,
     "RuntimeClosed": errors.IrisError,
     "StartFailed": errors.IrisError,
