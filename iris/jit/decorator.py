@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable, Optional, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union, overload
 
 from iris.errors import BadInput
 from iris.jit import shim
 from iris.jit.describe import OFFLOADED
 from iris.jit.dispatch import Offloaded, Totals, all_offloaded, converted
-from iris.jit.report import Report, Stats
+
+if TYPE_CHECKING:
+    from iris.jit.report import Report, Stats
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -112,6 +114,8 @@ def explain(function: Callable[..., Any]) -> Report:
 
 def stats() -> Stats:
     """The totals of all offloaded functions that are alive. May be called from any thread."""
+    from iris.jit.report import Stats  # on use: no call needs it
+
     functions = all_offloaded()
     signatures = [one for function in functions for one in list(function.signatures.values())]
     memory = shim.memory() if shim.why_unavailable() is None else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import types
 import weakref
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from iris.errors import NativeRefused
 from iris.jit import arguments, shim, switches, ticks, vectors
@@ -28,11 +28,13 @@ from iris.jit.names import is_same
 from iris.jit.plan import Plan, bound_to, plan_of
 from iris.jit.ranges import drop_checks
 from iris.jit.refusal import Cause, Refusal, Unsupported
-from iris.jit.report import Report, SignatureReport
 from iris.jit.switches import Arm
 from iris.jit.unit import Described
 from iris.run import clock
 from iris.run.native import get_ident
+
+if TYPE_CHECKING:
+    from iris.jit.report import Report
 
 # Call shapes of one function; from then on others are left to Python.
 SIGNATURES_MAX = 8
@@ -189,7 +191,7 @@ class Offloaded:
 
     def _give_up(self, signature: Signature, defect: Exception) -> None:
         """A defect of the sidecar: nothing of it is used again for this signature."""
-        switches.LOG.error("%s: %s; Python makes its calls from now on", self.name, defect)
+        switches.defect("%s: %s; Python makes its calls from now on", self.name, defect)
         signature.kernel = None
         signature.refusal = Refusal(None, "machine code", str(defect))
 
@@ -318,12 +320,14 @@ class Offloaded:
             return None
         except (shim.ProgramRefused, shim.NoCodeMemory, shim.SidecarDefect) as failed:
             signature.refusal = Refusal(None, "compute sidecar", str(failed))
-            switches.LOG.error("%s is not compiled: %s", self.name, failed)
+            switches.defect("%s is not compiled: %s", self.name, failed)
             return None
         except Exception as error:  # noqa: BLE001 - whatever it is, the call goes on
             # A defect of Iris is not one of this call, which Python can make.
             signature.refusal = Refusal(None, "Iris", f"InternalError: {error!r}; please report it")
-            switches.LOG.exception("%s is not compiled, by a defect of Iris", self.name)
+            switches.defect(
+                "%s is not compiled, by a defect of Iris", self.name, with_traceback=True
+            )
             return None
         Totals.compiled += 1
         Totals.compile_s += clock.monotonic() - start
@@ -360,6 +364,8 @@ class Offloaded:
 
     def report(self) -> Report:
         """What became of it."""
+        from iris.jit.report import Report, SignatureReport  # on use: no call needs it
+
         plan = self._planned()
         report = Report(self.name, shim.why_unavailable() is None, plan.refusal)
         for one in list(self.signatures.values()):

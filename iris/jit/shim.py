@@ -10,20 +10,19 @@ Threads: any, at any time. A child of a fork can use code of its parent and make
 
 from __future__ import annotations
 
-import logging
 import os
 import struct
 from _thread import allocate_lock, get_ident
 from array import array
-from pathlib import Path
 from typing import Any, Callable, NamedTuple, Optional
 
 from iris.errors import InternalError, IrisError
 from iris.jit.ir import Status
+from iris.jit.switches import defect
 
 ABI_VERSION = 1
 
-LIBRARY = Path(__file__).with_name("libjitshim.so")
+LIBRARY = os.path.join(os.path.dirname(__file__), "libjitshim.so")
 # Another library, for tests and for whoever works on the sidecar.
 LIBRARY_VARIABLE = "IRIS_JIT_LIBRARY"
 
@@ -33,8 +32,6 @@ TICK_PERIOD_NS = 1_000_000
 
 _MESSAGE_BYTES = 512
 _ELF_HEADER = struct.Struct("<4sBBB9xHHIQQQIHHHHHH")
-
-log = logging.getLogger(__name__)
 
 
 class Unavailable(IrisError):
@@ -278,10 +275,10 @@ def _library() -> _Library:
     with _state.lock:
         if _state.found is None and _state.reason is None:
             try:
-                _state.found = _load(Path(os.environ.get(LIBRARY_VARIABLE) or LIBRARY))
+                _state.found = _load(os.environ.get(LIBRARY_VARIABLE) or LIBRARY)
             except AbiMismatch as mismatch:
                 # The one case that is never what anybody wants.
-                log.error("%s", mismatch)  # noqa: TRY400 - its traceback says nothing.
+                defect("%s", mismatch)
                 _state.reason = mismatch
             except Unavailable as reason:
                 _state.reason = reason
@@ -292,7 +289,7 @@ def _library() -> _Library:
     raise type(_state.reason)(str(_state.reason))
 
 
-def _load(path: Path) -> _Library:
+def _load(path: str) -> _Library:
     try:
         from iris.jit._declarations import ffi
     except ImportError as error:
@@ -303,7 +300,7 @@ def _load(path: Path) -> _Library:
     _check_file(path)
     flags = os.RTLD_NOW | os.RTLD_LOCAL | getattr(os, "RTLD_NODELETE", 0)
     try:
-        functions: Any = ffi.dlopen(str(path), flags)
+        functions: Any = ffi.dlopen(path, flags)
         found = functions.jit_abi_version()
     except (OSError, AttributeError, ffi.error) as error:
         raise Unavailable(f"{path} is no sidecar of Iris: {error}") from None
@@ -315,11 +312,11 @@ def _load(path: Path) -> _Library:
     return _Library(ffi, functions)
 
 
-def _check_file(path: Path) -> None:
+def _check_file(path: str) -> None:
     """Refuse a file that is cut short: loading it kills the process (SIGBUS) instead of failing."""
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
+        size = os.stat(path).st_size
+        with open(path, "rb") as file:
             head = file.read(_ELF_HEADER.size)
     except OSError as error:
         raise Unavailable(f"{path} cannot be read: {error.strerror}") from None

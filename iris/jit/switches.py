@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextvars
 import enum
-import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -12,8 +11,6 @@ from contextlib import contextmanager
 from typing import Optional
 
 from iris.errors import BadInput
-
-LOG = logging.getLogger("iris.jit")
 
 
 class Arm(enum.Enum):
@@ -136,3 +133,10 @@ def log(message: str, *arguments: object) -> None:
     """Write a line of the log, if it is on."""
     if _logging.get():
         sys.stderr.write(f"iris.jit: {message % arguments}\n")
+
+
+def defect(message: str, *arguments: object, with_traceback: bool = False) -> None:
+    """Tell the logger `iris.jit` of a defect, which nobody has switched on."""
+    import logging  # on use: it takes a part of every first call
+
+    logging.getLogger("iris.jit").error(message, *arguments, exc_info=with_traceback)
