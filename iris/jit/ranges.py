@@ -465,7 +465,8 @@ def _shift_left(one: Instr, ranges: list[Range]) -> Range:
 def _shift_right(one: Instr, ranges: list[Range]) -> Range:
     x, y = ranges
     if not 0 <= y.least <= y.most < 64:
-        return x if y.least >= 0 and x.least >= 0 else _ANY
+        # All bits may be shifted out: what is left then is 0 or -1.
+        return Range(min(x.least, 0), max(x.most, 0))
     one.flags &= ~CHECKED
     corners = [a >> b for a in x for b in y]
     return Range(min(corners), max(corners))

@@ -129,4 +129,9 @@ CASES: list[Case] = [
         """,
         [(Buf("array q", (1, 3, 5, 7)), one) for one in (1, 3, 7, 8, 0, 5.0, 4.5)],
     ),
+    case(
+        "seed_400002990_all_bits_shifted_out",
+        "def f(x, n): return x // (10 >> n % 80), -5 // (-3 >> n % 80)",
+        [(7, 37), (7, 2), (7, 79), (False, 3), (7, 64)],
+    ),
 ]
