@@ -271,11 +271,10 @@ class _Pass:
             return Range(0, _LENGTH_MOST)
         if op is Opcode.SELECT:
             return self._operand(one, 1).join(self._operand(one, 2))
-        transfer = _TRANSFERS.get(op)
-        if transfer is None:
+        if op not in _TRANSFERS:
             return _ANY
         ranges = [self._operand(one, which) for which in range(len(one.operands))]
-        result = transfer(one, ranges)
+        result = result_range(one, ranges)
         if one.flags & CHECKED and op in _OVERFLOW and result.fits():
             one.flags &= ~CHECKED
         if not result.fits() and not one.flags & CHECKED:
@@ -382,6 +381,14 @@ def _widened(before: dict[int, Range], after: dict[int, Range]) -> dict[int, Ran
 
 
 # What operations make of ranges -------------------------------------------------------------
+
+
+def result_range(one: Instr, ranges: list[Range]) -> Range:
+    """What an operation on integers of these ranges can give, before it is cut to 64 bits.
+
+    Flags of the operation that are not needed for such operands are cleared.
+    """
+    return _TRANSFERS[one.op](one, ranges)
 
 
 def _add(_: Instr, ranges: list[Range]) -> Range:
