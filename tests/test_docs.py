@@ -20,7 +20,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benc
 ARCHITECTURE = ROOT / "docs" / "ARCHITECTURE.md"
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-NAMED = re.compile(r"`((?:iris|tests|bench|docs|\.ci)/[\w./-]+\.\w+)(?::([\w.]+))?`")
+NAMED = re.compile(r"`((?:iris|tests|bench|docs|jitshim|\.ci)/[\w./-]+\.\w+)(?::([\w.]+))?`")
 QUOTE = re.compile(r"^```python\n# (iris/\S+\.py)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
@@ -96,6 +96,7 @@ def test_code_that_is_quoted_stands_in_the_code_in_this_order(page: Path) -> Non
 def test_every_module_is_on_the_map() -> None:
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "iris").rglob("*.py")}
     modules.discard("iris/jit/_declarations.py")  # made by the build
+    modules |= {path.relative_to(ROOT).as_posix() for path in (ROOT / "jitshim/src").glob("*.rs")}
     named = {path for path, _ in NAMED.findall(text_of(ARCHITECTURE))}
     assert modules <= named, sorted(modules - named)
 
