@@ -95,6 +95,8 @@ class Offloaded:
         # Calls of shapes that are kept nowhere.
         self.other_calls = 0
         self._plan: Optional[Plan] = None
+        # Types of numbers for which there will never be a program.
+        self._refused: set[tuple[type, ...]] = set()
         # Whether it is known that nothing of it is ever compiled.
         self._is_pythons = False
         _alive.add(self)
@@ -107,12 +109,15 @@ class Offloaded:
         That is so inside a recursion that Python makes, for a function that is never compiled, and
         for plain numbers where there is no sidecar.
         """
-        if not (_recurring or self._is_pythons) or switches.arm_now() is Arm.NATIVE_ONLY:
+        if not (_recurring or self._is_pythons or self._refused):
+            return False
+        if switches.arm_now() is Arm.NATIVE_ONLY:
             return False
         plan = self._planned()
         if plan.body.forms:
             return False  # what Python runs is another function then
-        if get_ident() not in _recurring:
+        is_refused = not kwargs and tuple(map(type, args)) in self._refused
+        if get_ident() not in _recurring and not is_refused:
             if not self._is_pythons:
                 return False
             if plan.refusal is None and (kwargs or not all(type(x) in SCALARS for x in args)):
@@ -160,6 +165,11 @@ class Offloaded:
     ) -> Any:
         ready = self._ready(plan, signature)
         if ready is None:
+            is_final = signature.refusal is not None and signature.cause is None
+            if is_final and not kwargs and len(args) == len(plan.names):
+                types_ = tuple(map(type, args))
+                if all(one in SCALARS for one in types_):
+                    self._refused.add(types_)
             return self._in_python(plan, args, kwargs, arm, signature.refusal, signature)
         kernel, hidden = ready
         try:
@@ -265,6 +275,7 @@ class Offloaded:
         ):
             plan = self._plan = plan_of(function, self.return_type)
             self.signatures.clear()
+            self._refused.clear()
             self._is_pythons = plan.refusal is not None
             if plan.refusal is not None:
                 switches.log("%s stays in Python: %s", self.name, plan.refusal)

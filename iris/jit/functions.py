@@ -29,7 +29,15 @@ from iris.jit.kinds import (
 )
 from iris.jit.refusal import Unsupported
 from iris.jit.scope import Binding, Code, Flow, Frame, Lazy, local_names
-from iris.jit.unit import INLINE_DEPTH_MAX, INSTANCES_MAX, Described, Instance, Unit, line_of
+from iris.jit.unit import (
+    INLINE_DEPTH_MAX,
+    INLINED_MAX,
+    INSTANCES_MAX,
+    Described,
+    Instance,
+    Unit,
+    line_of,
+)
 from iris.jit.values import Place, Val, convert, to_float, to_int, truth
 
 
@@ -187,6 +195,9 @@ def inline(
     """Follow the body of a function where it is called."""
     if len(unit.active) + len(unit.active_nodes) > INLINE_DEPTH_MAX:
         raise Unsupported(line_of(node), "call", f"more than {INLINE_DEPTH_MAX} inside each other")
+    unit.inlined += 1
+    if unit.inlined > INLINED_MAX:
+        raise Unsupported(line_of(node), "call", f"more than {INLINED_MAX} calls to be inlined")
     kinds: list[Kind] = []
     # Known when the call is written: where the result goes, and the end of the body.
     result: list[Place] = []

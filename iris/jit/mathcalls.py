@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import math
+import sys
 from typing import Any, Callable, Optional
 
 from iris.jit import operators
@@ -121,6 +122,14 @@ _TWO_FLOATS: dict[str, Callable[[Emitter, Value, Value], Value]] = {
     "copysign": lambda e, x, y: e.op(Opcode.FCOPYSIGN, x, y),
 }
 
+
+def _strict_pow(e: Emitter, x: Value, y: Value) -> Value:
+    """As C has it, but that 0 to the power of minus infinity raises: PyPy, CPython to 3.10."""
+    zero = e.fcmp(Compare.EQ, x, e.const_float(0.0))
+    e.fail_if(e.op(Opcode.AND, zero, e.fcmp(Compare.EQ, y, e.const_float(-math.inf))))
+    return _TWO_FLOATS["pow"](e, x, y)
+
+
 # By identity; what this `math` does not have is not there.
 _NAMES = [(getattr(math, name), name) for name in dir(math) if callable(getattr(math, name))]
 
@@ -144,6 +153,9 @@ def call_math(unit: Unit, value: Any, given: list[Lazy], node: ast.AST) -> Optio
         return _degrees(unit, given[0])
     if name == "log" and len(given) == 2:
         return _log_to_base(unit, given)
+    is_strict = unit.interpreter.is_pypy or sys.version_info < (3, 11)
+    if len(given) == 2 and name == "pow" and is_strict:
+        return _two(unit, _strict_pow, given)
     if len(given) == 2 and name in _TWO_FLOATS:
         return _two(unit, _TWO_FLOATS[name], given)
     if len(given) == 1 and name in _FLOAT_TO_FLOAT:

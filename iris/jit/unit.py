@@ -33,6 +33,9 @@ from iris.jit.values import Val, constant
 # numeric kernel, and would be past the limit of operations soon.
 INLINE_DEPTH_MAX = 40
 INSTANCES_MAX = 8
+# Inlined calls in all, those of each pass through a loop counted: helpers that call each other
+# twice are doubled at every level.
+INLINED_MAX = 2_000
 _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
 
 
@@ -125,6 +128,7 @@ class Unit:
         # The Python functions that are inlined here, outermost first.
         self.active: list[types.CodeType] = []
         self.active_nodes: list[ast.AST] = []
+        self.inlined = 0
         # Functions that recur, by their code and the kinds of their arguments.
         self.instances: dict[tuple[types.CodeType, tuple[Kind, ...]], Instance] = {}
         # Nested functions as values, by node and frame.

@@ -75,8 +75,10 @@ class _Search:
         if local is not None:
             # Handed to a nested function: the body is searched with the rest; here are its names.
             names = [one.arg for one in local.args.args]
+            # Without itself: one that recurs is being searched already.
+            others = {name: one for name, one in nested.items() if one is not local}
             parts = ast.walk(local)
-            inside = {one for part in parts for one in self._names(described, part, nested)}
+            inside = {one for part in parts for one in self._names(described, part, others)}
             if is_generator(local):
                 inside.update(names[:1])
             return _given_for(node, names, inside)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .cases import Case, case
+from .cases import Case, case, inf
 from .values import Buf
 
 CASES: list[Case] = [
@@ -133,5 +133,39 @@ CASES: list[Case] = [
         "seed_400002990_all_bits_shifted_out",
         "def f(x, n): return x // (10 >> n % 80), -5 // (-3 >> n % 80)",
         [(7, 37), (7, 2), (7, 79), (False, 3), (7, 64)],
+    ),
+    case(
+        "a_nested_function_that_recurs",
+        """
+            @offload
+            def f(n):
+                def g(k):
+                    return 0 if k == 0 else 1 + g(k - 1)
+                return g(n)
+        """,
+        [0, 5, 50],
+        native=False,
+    ),
+    case(
+        "pow_of_zero_and_minus_infinity",
+        """
+            import math
+            @offload
+            def f(x, y):
+                return math.pow(x, y)
+        """,
+        [(0.0, -inf), (-0.0, -inf), (0.0, inf), (2.0, -inf)],
+        native=False,
+    ),
+    case(
+        "a_recursion_that_is_refused",
+        """
+            @offload
+            def f(n):
+                kept = [n]
+                return 0 if n == 0 else len(kept) + f(n - 1)
+        """,
+        [0, 5, 300],
+        native=False,
     ),
 ]
