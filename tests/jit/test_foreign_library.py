@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from iris.jit import shim
@@ -14,4 +12,4 @@ def test_foreign_library_is_a_reason() -> None:
     if foreign is None or not foreign.endswith(".so"):
         pytest.skip("cffi is no shared library here")
     with pytest.raises(shim.Unavailable, match="is no sidecar of Iris"):
-        shim._load(Path(foreign))
+        shim._load(foreign)
